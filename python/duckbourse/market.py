@@ -47,6 +47,7 @@ from duckbourse.warehouse import (
     open_published,
     slip_in,
 )
+from duckbourse.words import counted
 
 # The newest version of the public tables (models/README.md) that this module can read.
 CONTRACT_VERSION = 1
@@ -335,15 +336,15 @@ class Market:
 
         Relations that were taken before still read the former one; it is closed with the last.
         """
-        if _stamp(self._path) == self._publication.stamp:
+        if stamp_of(self._path) == self._publication.stamp:
             return False
         former, self._current = self._publication, _opened(self._path, self._limits)
         return self._current.record != former.record
 
     @property
-    def is_newest(self) -> bool:
-        """Whether the file is still the one that was opened."""
-        return _stamp(self._path) == self._publication.stamp
+    def stamp(self) -> tuple[int, int]:
+        """What `stamp_of` its file was when it was opened."""
+        return self._publication.stamp
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -523,7 +524,7 @@ class _Publication:
 
 def _opened(path: Path, limits: Limits | None) -> _Publication:
     # before it is opened: a rename in between makes the next refresh look again
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
     try:
         connection = open_published(path)
     except BuildFailed as error:
@@ -532,7 +533,14 @@ def _opened(path: Path, limits: Limits | None) -> _Publication:
         ) from error
     try:
         confine(connection, limits)
-        [record] = fetch_rows(connection, "from serving.publication")
+        records = fetch_rows(connection, "from serving.publication")
+        if len(records) != 1:
+            count = counted(len(records), "row")
+            raise PublicationError(
+                f"{path} is not a publication: serving.publication has {count}",
+                "run `./bourse build`, which publishes it again",
+            )
+        [record] = records
         version = record.get("contract_version", 1)
         if version > CONTRACT_VERSION:
             raise PublicationError(
@@ -546,13 +554,20 @@ def _opened(path: Path, limits: Limits | None) -> _Publication:
             f"{path} is a DuckDB database, but not a publication",
             "open data/duckbourse.duckdb, which `./bourse build` publishes",
         ) from error
+    except duckdb.Error as error:
+        connection.close()
+        raise PublicationError(
+            f"{path} cannot be read: {one_line(error)}",
+            "run `./bourse build`, which publishes it again",
+        ) from error
     except PublicationError:
         connection.close()
         raise
     return _Publication(connection, stamp, record)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Return what another rename of a file changes; raise PublicationError if it is not there."""
     try:
         found = path.stat()
     except FileNotFoundError as error:
@@ -560,6 +575,10 @@ def _stamp(path: Path) -> tuple[int, int]:
             f"nothing has been published at {path}",
             "run `./bourse build` in the project, or name its file: "
             "duckbourse.open('data/duckbourse.duckdb')",
+        ) from error
+    except OSError as error:
+        raise PublicationError(
+            f"{path} cannot be read: {error.strerror}", "check who may read its folder"
         ) from error
     return found.st_ino, found.st_mtime_ns
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Timer
+from threading import Event, Lock, Thread
 from typing import Any
 
 import duckdb
@@ -45,6 +45,9 @@ SCANNERS = """
         and ends_with(table_name, '_presets')
     order by all
 """
+
+# between two interrupts of what runs too long
+INTERRUPT_SECONDS = 0.02
 
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 NEWER = re.compile(r"version number \d+")
@@ -108,23 +111,27 @@ def confine(connection: duckdb.DuckDBPyConnection, limits: Limits | None = None)
 
 @contextmanager
 def interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Interrupt a query of the block that runs longer; it raises `duckdb.InterruptException`."""
-    guard, is_over = Lock(), False
+    """
+    Interrupt what a block asks after so many seconds: `duckdb.InterruptException` is raised.
+
+    It interrupts until the block has ended, since the moment may fall between two queries.
+    """
+    guard, is_over = Lock(), Event()
 
     def interrupt() -> None:
-        with guard:
-            if not is_over:
-                connection.interrupt()
+        wait = seconds
+        while not is_over.wait(wait):
+            with guard:
+                if not is_over.is_set():
+                    connection.interrupt()
+            wait = INTERRUPT_SECONDS
 
-    timer = Timer(seconds, interrupt)
-    timer.daemon = True
-    timer.start()
+    Thread(target=interrupt, daemon=True).start()
     try:
         yield
     finally:
         with guard:
-            is_over = True
-        timer.cancel()
+            is_over.set()
 
 
 def one_statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:

@@ -25,9 +25,9 @@ from duckbourse.api.gate import Gate, unknown_route
 from duckbourse.api.problems import Refused, problem, problem_of
 from duckbourse.api.reader import Reader
 from duckbourse.api.resources import REFUSALS, documented, router
-from duckbourse.errors import BourseError
+from duckbourse.errors import BadQuery, BourseError
 from duckbourse.market import Market
-from duckbourse.pages import NotHere, answer
+from duckbourse.pages import NotHere, answer, reads_clock
 from duckbourse.warehouse import Limits
 
 pages = APIRouter()
@@ -58,7 +58,8 @@ async def page(asked: Answer, address: str) -> Response:
     path = scope["raw_path"].decode("latin-1").removeprefix("/api/pages")
     query = scope["query_string"].decode("latin-1")
     return await asked.answer(
-        lambda market: answer(market.connection, f"{path}?{query}" if query else path)
+        lambda market: answer(market.connection, f"{path}?{query}" if query else path),
+        reads_clock=reads_clock(path),
     )
 
 
@@ -110,7 +111,11 @@ def sql_routes(reader: Reader, bounds: Bounds) -> APIRouter:
             raise Refused(422, f"a limit of {asked.limit} is no number of rows", "give 1 or more")
 
         def work(market: Market) -> bytes:
-            found = market.sql(asked.query, asked.values or None)
+            try:
+                found = market.sql(asked.query, asked.values or None)
+            except BadQuery as error:
+                remedy = error.remedy.replace("market.tables()", "GET /api/v1/tables")
+                raise Refused(400, str(error), remedy) from error
             return encode(found, kind, limit=limit).content
 
         content = await server.run(work)

@@ -5,33 +5,48 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 import anyio
 import duckdb
 import msgspec
+import structlog
 from anyio import to_thread
 from duckdb import DuckDBPyRelation
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from starlette.responses import Response
 
+import duckbourse
 from duckbourse.api.bounds import Bounds
 from duckbourse.api.formats import FORMATS, JSON, Encoded, chosen_format, encode
 from duckbourse.api.keyset import CONVERSIONS, OF_ANOTHER, REMEDY, after, key_in, opaque
 from duckbourse.api.problems import Refused
-from duckbourse.api.reader import Reader
-from duckbourse.errors import BadArgument
+from duckbourse.api.reader import FATAL, Reader
+from duckbourse.errors import BadArgument, BadQuery, PublicationError
 from duckbourse.market import Market
 from duckbourse.names import did_you_mean
 from duckbourse.warehouse import interrupted_after, one_line
 
 T = TypeVar("T")
+log = structlog.get_logger()
 ROWS = 1_000
 BUSY = "the server is busy"
 AGAIN = {"retry-after": "1"}
+# what a file that is damaged raises, besides duckdb.Error itself
+OF_FILE = (duckdb.IOException, duckdb.SerializationException, *FATAL)
+
+
+@cache
+def code_version() -> str:
+    """Return a digest of the package's code: another one may answer otherwise."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(Path(duckbourse.__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 class Server:
@@ -39,6 +54,7 @@ class Server:
 
     def __init__(self, reader: Reader, bounds: Bounds) -> None:
         self.reader, self.bounds = reader, bounds
+        self.code = code_version()
         self._slots = anyio.Semaphore(bounds.queries)
         self._threads = anyio.CapacityLimiter(bounds.queries)
         self._waiting = 0
@@ -77,8 +93,24 @@ class Server:
             ) from error
         except duckdb.CatalogException as error:
             raise Refused(404, one_line(error), "`./bourse build` publishes it") from error
+        except (duckdb.BinderException, BadQuery) as error:
+            # the queries are our own, so the file has other tables or columns
+            log.warning("the publication is of another version", problem=str(error))
+            raise PublicationError(
+                "the published file is of another version of duckbourse",
+                "run `./bourse build`, which publishes it again",
+            ) from error
         except CONVERSIONS as error:
             raise BadArgument(one_line(error).partition("Error: ")[2]) from error
+        except duckdb.Error as error:
+            if not (isinstance(error, OF_FILE) or type(error) is duckdb.Error):
+                raise
+            # its text has the file's path
+            log.error("the published file cannot be read", problem=one_line(error))
+            raise PublicationError(
+                "the published file cannot be read: it is damaged, or its disk is",
+                "run `./bourse build`, which publishes it again",
+            ) from error
 
 
 Limit = Annotated[
@@ -110,12 +142,20 @@ class Asked:
     format: str
 
     async def rows(
-        self, make: Callable[[Market], DuckDBPyRelation], key: Sequence[str]
+        self,
+        make: Callable[[Market], DuckDBPyRelation],
+        key: Sequence[str],
+        *,
+        reads_clock: bool = False,
     ) -> Response:
-        """Return a page of the rows that `make` asks for, in the order of a unique key."""
+        """
+        Return a page of the rows that `make` asks for, in the order of a unique key.
+
+        Rows that depend on the time of the request, such as lateness, have no ETag.
+        """
         resource = f"{self.request.url.path} {self.order}"
         values = key_in(self.cursor, resource) if self.cursor else None
-        if kept := self._not_modified():
+        if kept := await self._not_modified(reads_clock=reads_clock):
             return kept
 
         def work(market: Market) -> tuple[Encoded, str]:
@@ -129,40 +169,47 @@ class Asked:
             return page, str(market.record["build_id"])
 
         page, build_id = await self.server.run(work)
-        headers = self._headers(build_id)
+        headers = self._headers(build_id, reads_clock=reads_clock)
         headers["x-row-count"] = str(page.row_count)
         if page.next_key is not None:
             headers["link"] = f'<{self._next(opaque(resource, page.next_key))}>; rel="next"'
         return Response(page.content, media_type=self.format, headers=headers)
 
-    async def answer(self, make: Callable[[Market], Mapping[str, Any]]) -> Response:
-        """Return an answer that is no table, as JSON."""
-        if kept := self._not_modified():
+    async def answer(
+        self, make: Callable[[Market], Mapping[str, Any]], *, reads_clock: bool = False
+    ) -> Response:
+        """Return an answer that is not a table, as JSON; `reads_clock` as in `rows`."""
+        if kept := await self._not_modified(reads_clock=reads_clock):
             return kept
 
         def work(market: Market) -> tuple[bytes, str]:
             return msgspec.json.encode(make(market)), str(market.record["build_id"])
 
         content, build_id = await self.server.run(work)
-        return Response(content, media_type=JSON, headers=self._headers(build_id))
+        headers = self._headers(build_id, reads_clock=reads_clock)
+        return Response(content, media_type=JSON, headers=headers)
 
-    def _not_modified(self) -> Response | None:
+    async def _not_modified(self, *, reads_clock: bool) -> Response | None:
         given = self.request.headers.get("if-none-match")
-        if not given:
+        if not given or reads_clock:
             return None
-        headers = self._headers(self.server.reader.build_id)
+        # in a thread: a newer publication is opened there
+        build_id = await to_thread.run_sync(lambda: self.server.reader.build_id)
+        headers = self._headers(build_id, reads_clock=False)
         tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
         return Response(status_code=304, headers=headers) if headers["etag"] in tags else None
 
-    def _headers(self, build_id: str) -> dict[str, str]:
-        asked = f"{build_id}\n{self.request.url.path}\n{self.request.url.query}\n{self.format}"
-        digest = hashlib.blake2b(f"{asked}\n{self.limit}".encode(), digest_size=16).hexdigest()
-        return {
-            "etag": f'"{digest}"',
-            "cache-control": "private, no-cache",
-            "vary": "Accept, Authorization",
-            "x-build-id": build_id,
-        }
+    def _headers(self, build_id: str, *, reads_clock: bool) -> dict[str, str]:
+        headers = {"vary": "Accept, Authorization", "x-build-id": build_id}
+        if reads_clock:
+            return headers | {"cache-control": "no-store"}
+        scope = self.request.scope
+        asked = (
+            *(self.server.code, build_id, self.format, str(self.limit)),
+            *(scope[part].decode("latin-1") for part in ("raw_path", "query_string")),
+        )
+        digest = hashlib.blake2b("\n".join(asked).encode(), digest_size=16).hexdigest()
+        return headers | {"etag": f'"{digest}"', "cache-control": "private, no-cache"}
 
     def _next(self, cursor: str) -> str:
         others = [each for each in self.request.query_params.multi_items() if each[0] != "cursor"]

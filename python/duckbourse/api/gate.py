@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from duckbourse import clock
 from duckbourse.api.bounds import Bounds, Tokens
-from duckbourse.api.problems import Refused, problem, problem_of
+from duckbourse.api.problems import Refused, problem, problem_of, where
 
 log = structlog.get_logger()
 
@@ -81,8 +81,8 @@ class Gate:
         except Exception as error:
             response = problem_of(error)
             if response.status_code == 500:
-                # neither the address nor a header, which may be secret
-                log.error("a request failed", method=scope["method"], exc_info=error)
+                # neither the address nor a header nor its text, which may be secret
+                log.error("a request failed", method=scope["method"], **where(error))
             if is_begun:
                 raise
             await response(scope, receive, send_with_headers)

@@ -14,59 +14,64 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import anyio
 import httpx
 import msgspec
+import structlog
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from duckbourse import clock
-from duckbourse.api.asking import Answer, Server, refuse_unknown_parameters
+from duckbourse.api.asking import AGAIN, BUSY, Answer, Server, refuse_unknown_parameters
 from duckbourse.api.bounds import Bounds
 from duckbourse.api.formats import plain
-from duckbourse.api.problems import Refused
+from duckbourse.api.problems import Refused, where
 from duckbourse.api.reader import Reader
 from duckbourse.api.resources import PROBLEM, REFUSALS
-from duckbourse.errors import BourseError, ConfigurationError, TradingError
+from duckbourse.errors import BourseError, TradingError
 from duckbourse.market import Market
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import FILE as JOURNAL
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Order
+from duckbourse.orders.order import Order, Reason
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import HOST
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import OrderByHand, answer_to, send
 from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, outcome, unanswered_order
 from duckbourse.trading.session_folder import (
+    SESSION_FILE,
     SessionFolder,
-    latest,
+    is_traded,
     read,
-    sessions,
+    readable_sessions,
     sessions_of,
-    trading_now,
 )
 
 T = TypeVar("T")
+log = structlog.get_logger()
 router = APIRouter(dependencies=[Depends(refuse_unknown_parameters)])
 # looks for a newer publication and for what the loops did
 LOOK_SECONDS = 1.0
+# between two heartbeats while a loop runs
+BEAT_SECONDS = 5.0
 METRICS_SECONDS = 1.0
 MOST_LOGGED = 200
 MOST_POINTS = 2_000
-WARNED_FROM = Decimal("0.8")
 # the steps of an order as the page draws them
 STEPS = {
     State.NEW: "CREATED",
@@ -84,23 +89,80 @@ STEPS = {
     State.DENIED: "DENIED",
     State.NOT_PLACED: "NOT_PLACED",
 }
+# a loop writes last prices about once a second, whatever is traded: it is late, and it hangs
+LATE_SECONDS, HUNG_SECONDS = 5, 30
+# a sample of the metrics: its name, its account and its value
+SAMPLE = re.compile(r'(?P<name>\w+)\{account="(?P<account>[^"]*)"\} (?P<value>\S+)')
 Account = Annotated[
     str | None, Header(alias="x-bourse-account", max_length=100, description="Account.")
 ]
 
 
+UNREADABLE = "the session of this account cannot be read"
+JOURNALS = (SESSION_FILE, JOURNAL, f"{JOURNAL}-wal")
+# of the files that a loop writes, those that the page shows
+WRITTEN = (JOURNAL, f"{JOURNAL}-wal", last_prices.FILE)
+
+
+def begun_at(session: SessionFolder) -> float:
+    """Return when a session began or resumed, in seconds since 1970; 0 if it is gone."""
+    try:
+        return (session.path / SESSION_FILE).stat().st_mtime
+    except OSError:
+        return 0
+
+
 def session_of(account: str | None) -> SessionFolder:
     """Return the session of an account: of the one that is trading, or was last, if None."""
-    live = trading_now()
-    try:
-        if account is None and live:
-            return live[0]
-        return latest(account, None)
-    except ConfigurationError as error:
-        # its text would repeat the account
+    found, damaged = readable_sessions()
+    if account is not None:
+        found = [each for each in found if each.account == account]
+    if not found and damaged:
+        raise Refused(409, UNREADABLE, "`./bourse positions` says what is wrong with it")
+    if not found:
+        # no error repeats an account
         raise Refused(
             404, "nothing has been traded on this account", "`./bourse list accounts` has them"
-        ) from error
+        )
+    return max(found, key=lambda each: (is_traded(each), begun_at(each)))
+
+
+def changed_at(session: SessionFolder, *names: str) -> tuple[tuple[int, int] | None, ...]:
+    """Return size and time of the last change of files of an account; None if one is not there."""
+    found: list[tuple[int, int] | None] = []
+    for name in names:
+        try:
+            stat = (session.path / name).stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((stat.st_size, stat.st_mtime_ns))
+    return tuple(found)
+
+
+class Recorded:
+    """The journal of a session with the book that follows from it, for all who look at it."""
+
+    def __init__(self, session: SessionFolder) -> None:
+        try:
+            self.book, self.events = read(session)
+        except BourseError as error:
+            # its text has the account
+            raise Refused(
+                409, UNREADABLE, "`./bourse positions` says what is wrong with it"
+            ) from error
+        self._capital_amount = session.capital_amount
+
+    @cached_property
+    def profits(self) -> list[tuple[datetime, Decimal]]:
+        """What the session had earned after each fill, at marks or at cost."""
+        book = Book(self._capital_amount)
+        found = []
+        for event in self.events:
+            book.apply(event)
+            if isinstance(event, events.FillBooked | events.SessionStarted | events.SessionEnded):
+                found.append((event.at, book.equity_amount({}) - book.session_start_amount))
+        return found
 
 
 class Moment:
@@ -111,16 +173,43 @@ class Moment:
     """
 
     def __init__(
-        self, session: SessionFolder, metrics: Mapping[str, float] | None, reasons: Sequence[str]
+        self,
+        session: SessionFolder,
+        metrics: Mapping[str, float] | None,
+        reasons: Sequence[str],
+        journal: Recorded | None = None,
     ) -> None:
         self.session = session
-        self.book, self.recorded = read(session)
+        self.journal = journal or Recorded(session)
+        self.book, self.recorded = self.journal.book, self.journal.events
         self.prices = last_prices.read(session.path, session.session_date)
         self.seen: Mapping[datetime, Decimal] = {}
         self.metrics = metrics or {}
         self.reasons = reasons
-        self.is_running = session.path in {each.path for each in trading_now()}
+        self.is_running = is_traded(session)
+        written = [each[1] for each in changed_at(session, *WRITTEN) if each is not None]
+        self._written_at = max(written, default=0) / 1e9
         self._zone = ZoneInfo(session.zone_name)
+        self._answers: dict[str, bytes] = {}
+        self._answering = threading.Lock()
+
+    def answer(self, name: str, make: Callable[[], Any]) -> bytes:
+        """Return what `make` does as JSON; it is made once for all who ask."""
+        with self._answering:
+            if name not in self._answers:
+                self._answers[name] = msgspec.json.encode(plain(make()))
+            return self._answers[name]
+
+    def has(self, name: str) -> bool:
+        """Return whether an answer has been made."""
+        return name in self._answers
+
+    @property
+    def written_seconds(self) -> float | None:
+        """How long ago the loop wrote last; None if no loop is running."""
+        if not self.is_running:
+            return None
+        return max(0.0, clock.now().timestamp() - self._written_at)
 
     def at(self, instant: datetime, *, millis: bool = False) -> str:
         """Return an instant as the exchange's clock shows it."""
@@ -214,6 +303,7 @@ class Moment:
             "reason": self.book.state_reason,
             "by": self.book.state_by,
             "problems": list(self.reasons),
+            "written_seconds": self.written_seconds,
         }
 
     def positions(self) -> list[dict[str, Any]]:
@@ -302,16 +392,13 @@ class Moment:
 
     def pnl(self) -> dict[str, Any]:
         """Return the profit of the session by time: after each fill, as it was seen, and now."""
-        book = Book(self.session.capital_amount)
-        points: dict[str, Decimal] = {}
         first_seen = min(self.seen, default=None)
-        for event in self.recorded:
-            book.apply(event)
-            if first_seen is not None and event.at >= first_seen:
-                continue
-            if isinstance(event, events.FillBooked | events.SessionStarted | events.SessionEnded):
-                # of a second, its last
-                points[self.at(event.at)] = book.equity_amount({}) - book.session_start_amount
+        # of a second, its last
+        points = {
+            self.at(at): value
+            for at, value in self.journal.profits
+            if first_seen is None or at < first_seen
+        }
         points |= {self.at(at): value for at, value in sorted(self.seen.items())}
         if self.is_marked:
             points[self.at(self.now)] = self.day_pnl
@@ -394,6 +481,10 @@ class Moment:
                 "state": "good" if self.book.state is TradingState.ACTIVE else "bad",
             },
         ]
+        if (silent := self.written_seconds) is not None:
+            state = "good" if silent < LATE_SECONDS else "warn" if silent < HUNG_SECONDS else "bad"
+            value = f"{silent:.1f} s ago" + (": the loop hangs" if state == "bad" else "")
+            rows.append({"name": "Last write of the loop", "value": value, "state": state})
         feed = _last(self.recorded, events.FeedChanged)
         if feed is not None:
             rows.append(
@@ -527,6 +618,14 @@ SECTORS = "select symbol, sector from seeds.instruments"
 CURRENCY = "select currency from seeds.calendars where calendar = $calendar"
 
 
+class _State(NamedTuple):
+    """What the events report; of each account its name, whether it is traded, and its files."""
+
+    build_id: str
+    accounts: tuple[tuple[str, bool, Any], ...]
+    loop_count: int
+
+
 class Watch:
     """Looks for what changes, once for all clients that follow the events."""
 
@@ -534,14 +633,23 @@ class Watch:
         self._reader, self._bounds, self._port = reader, bounds, metrics_port
         self._clients: set[asyncio.Queue[tuple[str, dict[str, Any]] | None]] = set()
         self._is_over = False
+        # what went wrong when it looked last, and what is known of accounts that cannot be read
+        self.problem = ""
         self.threads = anyio.CapacityLimiter(8)
         self._seen: dict[tuple[Path, date], dict[datetime, Decimal]] = {}
-        self._seeing = threading.Lock()
+        self._looking: dict[Path, threading.Lock] = {}
+        self._journals: dict[Path, tuple[Any, Recorded]] = {}
+        self._moments: dict[Path, tuple[Any, float, Moment]] = {}
+        self._damaged_count = 0
         # of their own, so that no reader keeps a halt waiting
         self.commands = anyio.CapacityLimiter(16)
 
-    def metrics(self) -> tuple[dict[str, float] | None, list[str]]:
-        """Return the gauges of the loop and the reasons why it is not healthy; None if unknown."""
+    def metrics(self, account: str) -> tuple[dict[str, float] | None, list[str]]:
+        """
+        Return the gauges of the loop of an account, and the reasons why it is not healthy.
+
+        They are None if the port is that of another account's loop, or no loop's.
+        """
         secret = settings().metrics_token
         if self._port is None or secret is None:
             return None, []
@@ -555,55 +663,98 @@ class Watch:
             return None, ["the loop's metrics cannot be read"]
         found = {}
         for line in text.splitlines():
-            name, _, value = line.partition(" ")
-            if not line.startswith("#") and "}" in name:
+            sample = SAMPLE.fullmatch(line)
+            if sample is not None and sample["account"] == account:
                 with suppress(ValueError):
-                    found[name.partition("{")[0]] = float(value)
+                    found[sample["name"]] = float(sample["value"])
+        if not found:
+            return None, []
         return found, [str(each) for each in health.get("reasons", [])]
 
     def moment(self, session: SessionFolder) -> Moment:
-        """Return a session as it is now, and remember its P&L if a loop trades it."""
-        metrics, reasons = self.metrics()
-        moment = Moment(session, metrics, reasons)
-        with self._seeing:
-            seen = self._seen.setdefault((session.path, session.session_date), {})
-            if moment.is_running and moment.is_marked:
-                seen[moment.now] = moment.day_pnl
-                if len(seen) > MOST_POINTS:
-                    del seen[min(seen)]
-            moment.seen = dict(seen)
+        """
+        Return a session as it is now, and remember its P&L if a loop trades it.
+
+        All who ask within LOOK_SECONDS share it, unless a file of the account changed.
+        """
+        with self._looking.setdefault(session.path, threading.Lock()):
+            stamp = (session, is_traded(session), changed_at(session, *WRITTEN))
+            kept, made_at, moment = self._moments.get(session.path, (None, 0.0, None))
+            now = clock.elapsed_seconds()
+            if moment is not None and kept == stamp and now - made_at < LOOK_SECONDS:
+                return moment
+            moment = self._moment(session)
+            self._moments[session.path] = stamp, now, moment
+            return moment
+
+    def _moment(self, session: SessionFolder) -> Moment:
+        stamp = (session, changed_at(session, *JOURNALS))
+        known, journal = self._journals.get(session.path, (None, None))
+        if journal is None or known != stamp:
+            journal = Recorded(session)
+            self._journals[session.path] = stamp, journal
+        metrics, reasons = self.metrics(session.account) if is_traded(session) else (None, [])
+        if self.problem:
+            reasons = [*reasons, self.problem]
+        moment = Moment(session, metrics, reasons, journal)
+        seen = self._seen.setdefault((session.path, session.session_date), {})
+        if moment.is_running and moment.is_marked:
+            seen[moment.now] = moment.day_pnl
+            if len(seen) > MOST_POINTS:
+                del seen[min(seen)]
+        moment.seen = dict(seen)
         return moment
+
+    async def ask(self, work: Callable[[], T]) -> T:
+        """Do in a thread what an answer needs; raise Refused if too many wait."""
+        if self.threads.statistics().tasks_waiting >= self._bounds.waiting:
+            raise Refused(503, BUSY, "ask again", AGAIN)
+        return await to_thread.run_sync(work, limiter=self.threads)
 
     async def run(self) -> None:
         """Report what changed to every client, until cancelled."""
-        before = await self._states()
+        before = await self._state()
+        beat_at = clock.elapsed_seconds()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._clients:
                 continue
-            now = await self._states()
-            for kind, state in now.items():
-                if state != before.get(kind):
-                    data = (
-                        {"build_id": state} if kind == "publication" else {"accounts": len(state)}
-                    )
-                    self._report(kind, data)
+            now = await self._state()
+            if now is None:
+                continue
+            if before is None or now.build_id != before.build_id:
+                self._report("publication", {"build_id": now.build_id})
+            if before is None or now.accounts != before.accounts:
+                self._report("live", {"accounts": len(now.accounts)})
             before = now
+            # a loop that hangs changes nothing, and its age is to be seen
+            if now.loop_count and clock.elapsed_seconds() - beat_at >= BEAT_SECONDS:
+                beat_at = clock.elapsed_seconds()
+                self._report("heartbeat", {"loops": now.loop_count})
 
-    async def _states(self) -> dict[str, Any]:
-        return await to_thread.run_sync(self._look, limiter=self.threads)
+    async def _state(self) -> _State | None:
+        """Return what can change, None if that cannot be looked at now."""
+        try:
+            found = await to_thread.run_sync(self._look)
+        except Exception as error:  # whatever it is, the next look may succeed
+            if not self.problem:
+                # not its text, which may have an account
+                log.error("what changes cannot be looked at", **where(error))
+            self.problem = f"the server cannot look for what changes: {type(error).__name__}"
+            return None
+        self.problem = ""
+        return found
 
-    def _look(self) -> dict[str, Any]:
-        live: list[tuple[str, bool, int, int]] = []
-        trading = {each.path for each in trading_now()}
-        for session in sessions():
-            for name in (JOURNAL, f"{JOURNAL}-wal", last_prices.FILE):
-                with suppress(OSError):
-                    stat = (session.path / name).stat()
-                    live.append(
-                        (session.account, session.path in trading, stat.st_size, stat.st_mtime_ns)
-                    )
-        return {"publication": self._reader.build_id, "live": live}
+    def _look(self) -> _State:
+        found, damaged = readable_sessions()
+        if len(damaged) != self._damaged_count:
+            self._damaged_count = len(damaged)
+            log.warning("accounts whose session.json cannot be read", count=len(damaged))
+        accounts = tuple(
+            (each.account, is_traded(each), changed_at(each, *WRITTEN)) for each in found
+        )
+        loop_count = sum(is_running for _, is_running, _ in accounts)
+        return _State(self._reader.build_id, accounts, loop_count)
 
     def _report(self, kind: str, data: dict[str, Any]) -> None:
         for queue in list(self._clients):
@@ -685,19 +836,37 @@ JSON_ANSWER: dict[str, Any] = {
 }
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(plain(value)),
-        status,
-        media_type="application/json",
-        headers={"cache-control": "no-store"},
-    )
+def _json(content: bytes, status: int = 200) -> Response:
+    headers = {"cache-control": "no-store"}
+    return Response(content, status, media_type="application/json", headers=headers)
 
 
-async def _moment(watch: Watch, account: str | None) -> Moment:
-    return await to_thread.run_sync(
-        lambda: watch.moment(session_of(account)), limiter=watch.threads
-    )
+def _encoded(value: Any, status: int = 200) -> Response:
+    return _json(msgspec.json.encode(plain(value)), status)
+
+
+async def _rows(
+    watch: Watch, account: str | None, name: str, make: Callable[[Moment], list[dict[str, Any]]]
+) -> Response:
+    def work() -> bytes:
+        moment = watch.moment(session_of(account))
+        return moment.answer(name, lambda: {"rows": make(moment)})
+
+    return _json(await watch.ask(work))
+
+
+async def _with_seeds(
+    watch: Watch,
+    server: Server,
+    account: str | None,
+    name: str,
+    make: Callable[[Moment, Mapping[str, Any]], dict[str, Any]],
+) -> Response:
+    moment = await watch.ask(lambda: watch.moment(session_of(account)))
+    seeds: Mapping[str, Any] = {}
+    if not moment.has(name):
+        seeds = await server.run(lambda market: _seeds(market, moment.session))
+    return _json(await watch.ask(lambda: moment.answer(name, lambda: make(moment, seeds))))
 
 
 def _seeds(market: Market, session: SessionFolder) -> dict[str, Any]:
@@ -717,16 +886,16 @@ def _seeds(market: Market, session: SessionFolder) -> dict[str, Any]:
 
 
 def _accounts() -> list[dict[str, Any]]:
-    trading = {each.path for each in trading_now()}
+    found, _ = readable_sessions()
     return [
         {
             "account": each.account,
             "broker": each.broker,
             "is_paper": each.broker == "paper",
             "session_date": each.session_date,
-            "is_running": each.path in trading,
+            "is_running": is_traded(each),
         }
-        for each in sessions()
+        for each in found
     ]
 
 
@@ -734,11 +903,8 @@ def _accounts() -> list[dict[str, Any]]:
 async def live_page(
     asked: Answer, watch: Watching, server: Serving, account: Account = None
 ) -> Response:
-    moment = await _moment(watch, account)
-    seeds = await server.run(lambda market: _seeds(market, moment.session))
-
-    def found() -> dict[str, Any]:
-        return {
+    def found(moment: Moment, seeds: Mapping[str, Any]) -> dict[str, Any]:
+        page = {
             "mock": False,
             "at": moment.at(moment.now),
             "account": moment.account(seeds["limits"], seeds["currency"]),
@@ -753,9 +919,10 @@ async def live_page(
             "log": moment.log(),
             "sql": {},
         }
+        # numbers, as all pages have them
+        return {name: _as_numbers(part) for name, part in page.items()}
 
-    # numbers, as all pages have them
-    return _json(_as_numbers(await to_thread.run_sync(found, limiter=watch.threads)))
+    return await _with_seeds(watch, server, account, "page", found)
 
 
 def _as_numbers(value: Any) -> Any:
@@ -772,31 +939,32 @@ def _as_numbers(value: Any) -> Any:
 
 @router.get("/api/v1/live", summary="Accounts that are traded, or were", **JSON_ANSWER)
 async def accounts(asked: Answer, watch: Watching) -> Response:
-    return _json({"rows": await to_thread.run_sync(_accounts, limiter=watch.threads)})
+    return _encoded({"rows": await watch.ask(_accounts)})
 
 
 @router.get("/api/v1/live/account", summary="What an account has", **JSON_ANSWER)
 async def live_account(
     asked: Answer, watch: Watching, server: Serving, account: Account = None
 ) -> Response:
-    moment = await _moment(watch, account)
-    seeds = await server.run(lambda market: _seeds(market, moment.session))
-    return _json(moment.account(seeds["limits"], seeds["currency"]) | {"loop": moment.loop()})
+    def found(moment: Moment, seeds: Mapping[str, Any]) -> dict[str, Any]:
+        return moment.account(seeds["limits"], seeds["currency"]) | {"loop": moment.loop()}
+
+    return await _with_seeds(watch, server, account, "account", found)
 
 
 @router.get("/api/v1/live/orders", summary="The orders of a session", **JSON_ANSWER)
 async def live_orders(asked: Answer, watch: Watching, account: Account = None) -> Response:
-    return _json({"rows": (await _moment(watch, account)).orders()})
+    return await _rows(watch, account, "orders", Moment.orders)
 
 
 @router.get("/api/v1/live/positions", summary="What an account holds", **JSON_ANSWER)
 async def live_positions(asked: Answer, watch: Watching, account: Account = None) -> Response:
-    return _json({"rows": (await _moment(watch, account)).positions()})
+    return await _rows(watch, account, "positions", Moment.positions)
 
 
 @router.get("/api/v1/live/log", summary="The newest events of the journal", **JSON_ANSWER)
 async def live_log(asked: Answer, watch: Watching, account: Account = None) -> Response:
-    return _json({"rows": (await _moment(watch, account)).log()})
+    return await _rows(watch, account, "log", Moment.log)
 
 
 @router.get(
@@ -887,9 +1055,16 @@ COMMAND: dict[str, Any] = {
 
 def _commanded(account: str) -> SessionFolder:
     """Return the session of an account that somebody typed; it must be one that was traded."""
-    for session in sessions():
+    found, damaged = readable_sessions()
+    for session in found:
         if session.account == account:
             return session
+    if damaged:
+        raise Refused(
+            404,
+            "no account of this name can be read, so nothing was done",
+            "`./bourse positions` says which account is damaged, and how to mend it",
+        )
     raise Refused(
         404,
         "no account of this name has been traded, so nothing was done",
@@ -901,22 +1076,40 @@ def _request(name: str, typed: Typed) -> Response:
     session = _commanded(typed.account)
     if typed.symbol is not None or typed.strategy is not None:
         raise Refused(422, f"{name} is of the whole account", "omit symbol and strategy")
-    is_live = session.path in {each.path for each in trading_now()}
+    is_live = is_traded(session)
     path = send(session.path, name, typed.reason[:200])
     answer = answer_to(path, LOOP_ANSWER_SECONDS) if is_live else None
     found = outcome(name, session, path, answer, LOOP_ANSWER_SECONDS)
     if found["is_obeyed"] is False:
         raise TradingError(found["message"], "look at the orders, and at the broker itself")
-    return _json(found, 200 if found["is_obeyed"] else 202)
+    return _encoded(found, 200 if found["is_obeyed"] else 202)
+
+
+def _holders(session: SessionFolder, symbol: str) -> list[str]:
+    """Return the strategies that hold a symbol or are about to open it."""
+    book = Recorded(session).book
+    held = {strategy for strategy, name, _ in book.legs() if name == symbol}
+    entries = {
+        order.request.strategy
+        for order in book.live.values()
+        if order.request.symbol == symbol and order.request.reason is Reason.ENTRY
+    }
+    return sorted(held | entries)
 
 
 def _close(typed: Typed) -> Response:
     session = _commanded(typed.account)
     if not typed.symbol:
         raise Refused(422, "no symbol is named", 'give the one to close, as "symbol"')
-    if session.path not in {each.path for each in trading_now()}:
+    if not is_traded(session):
         error = no_loop(None)
         raise TradingError(str(error), error.remedy)
+    holders = _holders(session, typed.symbol)
+    if typed.strategy is None and len(holders) > 1:
+        raise TradingError(
+            f"{', '.join(holders)} hold {typed.symbol}, each for itself: nothing was closed",
+            'name the one whose position to close, as "strategy"',
+        )
     wanted = OrderByHand(action="close", target=typed.symbol, strategy=typed.strategy)
     path = send(session.path, "order", "by hand", seconds=LOOP_ANSWER_SECONDS, order=wanted)
     answer = answer_to(path, LOOP_ANSWER_SECONDS)
@@ -928,7 +1121,7 @@ def _close(typed: Typed) -> Response:
         raise TradingError(str(late).replace(f" of {session.account}", ""), late.remedy)
     if not answer.is_obeyed:
         raise TradingError(f"close {typed.symbol}: {answer.message}", "look at the positions")
-    return _json(
+    return _encoded(
         {
             "account": session.account,
             "session_date": session.session_date,

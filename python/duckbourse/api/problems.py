@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ from duckbourse.errors import (
     TradingError,
     shortened,
 )
-from duckbourse.pages import NotHere
+from duckbourse.pages import NotHere, TooMuch
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -86,6 +88,15 @@ def problem(
     )
 
 
+def where(error: BaseException) -> dict[str, Any]:
+    """Return of an error what a log may have: its kind and the lines of code, and not its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {
+        "error": type(error).__name__,
+        "frames": [f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in frames],
+    }
+
+
 def problem_of(error: Exception) -> Response:
     """Return the response for an error that somebody else can mend, not only this project."""
     match error:
@@ -100,6 +111,8 @@ def problem_of(error: Exception) -> Response:
             return problem(400, str(error), error.remedy)
         case NotHere():
             return problem(404, str(error))
+        case TooMuch():
+            return problem(422, str(error), error.remedy)
         case PublicationError():
             return problem(503, str(error), error.remedy, {"retry-after": "5"})
         case TradingError():

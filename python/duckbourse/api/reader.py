@@ -12,13 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import duckdb
 import structlog
 
-from duckbourse.errors import BourseError
-from duckbourse.market import Market
+from duckbourse import clock
+from duckbourse.errors import BourseError, PublicationError
+from duckbourse.market import Market, stamp_of
 from duckbourse.warehouse import Limits
 
 log = structlog.get_logger()
+
+# a file that could not be opened is looked at again after so long, or when it is another one
+AGAIN_SECONDS = 5
+# what leaves DuckDB unable to answer anything more
+FATAL = (duckdb.FatalException, duckdb.InternalException)
 
 
 class _Shared:
@@ -29,6 +36,7 @@ class _Shared:
         self.idle: list[Market] = []
         self.used_count = 0
         self.is_retired = False
+        self.is_broken = False
 
     def close_unused(self) -> None:
         while self.idle:
@@ -42,32 +50,40 @@ class Reader:
     Gives each thread a market of the newest publication.
 
     Raise PublicationError if nothing is published. A file that cannot be read later, or is gone,
-    is logged once, and the publication that is open goes on.
+    is logged once, and the publication that is open goes on. While one thread opens a newer
+    publication, the others go on with the former one.
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path, self._limits = path, limits
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
         self._shared = _Shared(Market(path, limits))
+        self._is_closed = False
         self._problem = ""
+        # the file that could not be opened, and when it is tried again
+        self._unopened: tuple[tuple[int, int], float] | None = None
 
     @property
     def build_id(self) -> str:
         """The build of the publication that is open, after looking for a newer one."""
+        self._refresh()
         with self._lock:
-            self._refresh()
             return str(self._shared.market.record["build_id"])
 
     @contextmanager
     def market(self) -> Iterator[Market]:
         """Lend a market of the newest publication, which stays the same until the block ends."""
+        self._refresh()
         with self._lock:
-            self._refresh()
             shared = self._shared
             market = shared.idle.pop() if shared.idle else shared.market.twin()
             shared.used_count += 1
         try:
             yield market
+        except FATAL:
+            shared.is_broken = True
+            raise
         finally:
             with self._lock:
                 shared.used_count -= 1
@@ -78,21 +94,46 @@ class Reader:
     def close(self) -> None:
         """Close the publication when its last query has ended."""
         with self._lock:
+            self._is_closed = True
             self._retire(self._shared)
 
     def _refresh(self) -> None:
+        if not self._opening.acquire(blocking=False):
+            return
         try:
-            if self._shared.market.is_newest:
-                return
-            newer = Market(self._path, self._limits)
+            newer = self._newer()
         except BourseError as error:
             if str(error) != self._problem:
                 self._problem = str(error)
                 log.warning("the publication that is open goes on", problem=self._problem)
             return
+        finally:
+            self._opening.release()
+        if newer is None:
+            return
         self._problem = ""
-        former, self._shared = self._shared, _Shared(newer)
-        self._retire(former)
+        with self._lock:
+            former, self._shared = self._shared, _Shared(newer)
+            self._retire(former)
+            if self._is_closed:
+                self._retire(self._shared)
+
+    def _newer(self) -> Market | None:
+        shared = self._shared
+        stamp = stamp_of(self._path)
+        if self._is_closed or (shared.market.stamp == stamp and not shared.is_broken):
+            return None
+        now = clock.elapsed_seconds()
+        unopened, again_at = self._unopened or (None, now)
+        if unopened == stamp and now < again_at:
+            return None
+        self._unopened = stamp, now + AGAIN_SECONDS
+        newer = Market(self._path, self._limits)
+        if "build_id" not in newer.record:
+            newer.close()
+            raise PublicationError(f"{self._path} does not say which build it is of")
+        self._unopened = None
+        return newer
 
     def _retire(self, shared: _Shared) -> None:
         shared.is_retired = True

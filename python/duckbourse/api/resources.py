@@ -468,7 +468,9 @@ QUALITY = {
 )
 async def quality(asked: Rows) -> Response:
     return await asked.rows(
-        lambda market: market.sql(NUMBERED.format("serving.data_quality")), ["row_number"]
+        lambda market: market.sql(NUMBERED.format("serving.data_quality")),
+        ["row_number"],
+        reads_clock=True,
     )
 
 
@@ -484,7 +486,9 @@ async def quality_of(
 ) -> Response:
     key = QUALITY[one_of("finding", finding, sorted(QUALITY))]
     query = NUMBERED.format("bars.rejected") if finding == "rejected" else f"from bars.{finding}"
-    return await asked.rows(lambda market: market.sql(query), key)
+    return await asked.rows(
+        lambda market: market.sql(query), key, reads_clock=finding == "staleness"
+    )
 
 
 # rows without a key of their own, some of whose columns may be NULL

@@ -17,27 +17,32 @@ NO_ADDRESS = "{!r} is not an address"
 
 @dataclass(frozen=True)
 class Page:
-    """What answers an address; `parameters` are those that it takes, and the function's names."""
+    """
+    What answers an address; `parameters` are those that it takes, and the function's names.
+
+    What `reads_clock`, such as how late data are, changes without a newer publication.
+    """
 
     answer: Callable[..., dict[str, Any]]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    reads_clock: bool = False
 
 
 OF_SESSION = {"date": "date", "scanner": "scanner"}
 OF_RANGE = {"date": "date", "from": "since", "to": "until", "points": "points"}
 # by the first part of the address and the number of those that follow
 PAGES: Mapping[tuple[str, int], Page] = {
-    ("meta", 0): Page(meta.meta, {"date": "date"}),
+    ("meta", 0): Page(meta.meta, {"date": "date"}, reads_clock=True),
     ("docs", 0): Page(meta.docs),
-    ("overview", 0): Page(overview.overview, OF_SESSION),
-    ("symbols", 1): Page(symbol.symbol, OF_SESSION),
+    ("overview", 0): Page(overview.overview, OF_SESSION, reads_clock=True),
+    ("symbols", 1): Page(symbol.symbol, OF_SESSION, reads_clock=True),
     ("symbols", 2): Page(symbol.bars, OF_RANGE),
     ("scanners", 0): Page(scanners.scanners, OF_SESSION),
     ("backtests", 0): Page(backtest.backtests, {"scanner": "scanner"}),
     ("backtests", 1): Page(backtest.backtest),
     ("portfolios", 1): Page(portfolio.portfolio),
     ("risk", 1): Page(risk.risk),
-    ("quality", 0): Page(quality.quality),
+    ("quality", 0): Page(quality.quality, reads_clock=True),
 }
 
 
@@ -62,6 +67,13 @@ def answer(connection: duckdb.DuckDBPyConnection, address: str) -> dict[str, Any
     values = {page.parameters[parameter]: value for parameter, value in parameters.items()}
     body = page.answer(panels, *parts, **values)
     return {**body, "sql": panels.sql}
+
+
+def reads_clock(address: str) -> bool:
+    """Return whether the answer at an address depends on the time at which it is asked for."""
+    name, parts, _ = _parts(address)
+    page = PAGES.get((name, len(parts)))
+    return page is not None and page.reads_clock
 
 
 def addresses(connection: duckdb.DuckDBPyConnection) -> list[str]:

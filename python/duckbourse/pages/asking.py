@@ -25,6 +25,12 @@ DIGITS = 9
 DRAWN_DIGITS = 7
 # of a name in a message: nobody publishes a longer one
 MOST_LETTERS = 100
+# values of a panel, rows times columns
+MOST_VALUES = 2_000_000
+
+
+class TooMuch(BourseError):
+    """A panel with more values than a page may hold."""
 
 
 class NotHere(BourseError, ValueError):
@@ -72,7 +78,14 @@ class Panels:
         text = textwrap.dedent(query).strip()
         self.sql[panel] = PARAMETER.sub(lambda match: _literal(values[match[1]]), text)
         cursor = self._connection.execute(text, values or None)
-        return [str(column[0]) for column in cursor.description or []], cursor.fetchall()
+        names = [str(column[0]) for column in cursor.description or []]
+        rows = cursor.fetchmany(MOST_VALUES // max(1, len(names)) + 1)
+        if len(rows) * len(names) > MOST_VALUES:
+            raise TooMuch(
+                f"{panel} has more than {MOST_VALUES:,} values, which no page can show",
+                "ask for its rows in pages: GET /api/v1/openapi.json lists them",
+            )
+        return names, rows
 
 
 def one_of(kind: str, wanted: str, known: Iterable[str], of: str = "") -> str:

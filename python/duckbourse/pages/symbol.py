@@ -259,12 +259,10 @@ def _known(panels: Panels, name: str) -> list[str]:
 
 
 def _last(panels: Panels, name: str, timeframe: str, session: object, is_daily: bool) -> object:
-    """Return the last session to show; of bars that begin later, a year after their beginning."""
+    """Return the last session to show; of bars that begin after it, a year from their beginning."""
     [last] = panels.values(
         """
-        select greatest(
-            $session + $days, (min(session_date) + 360)::date
-        )::date
+        select if($session < min(session_date), min(session_date) + 360, $session + $days)::date
         from bars.ohlcv
         where symbol = $symbol and timeframe = $timeframe
         """,
@@ -312,8 +310,10 @@ def _instant(text: str, parameter: str) -> datetime:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= MOST_POINTS):
+    digits = text.lstrip("0")
+    is_number = text.isascii() and digits.isdigit() and len(digits) <= len(str(MOST_POINTS))
+    if not is_number or int(digits) > MOST_POINTS:
         raise NotHere(
             f"points {text[:40]!r} is not a number of points", f"give 1 to {MOST_POINTS:,}"
         )
-    return int(text)
+    return int(digits)

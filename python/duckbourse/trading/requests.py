@@ -7,7 +7,7 @@ from typing import Any
 
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.trading.commands import Answer, withdraw
-from duckbourse.trading.session_folder import SessionFolder, trading_now
+from duckbourse.trading.session_folder import SessionFolder, is_traded
 
 LOOP_ANSWER_SECONDS = 10.0
 
@@ -20,7 +20,7 @@ def outcome(
     if answer is not None:
         is_obeyed = answer.is_obeyed
         message = answer.message if is_obeyed else f"{name} was refused: {answer.message}"
-    elif session.path not in {each.path for each in trading_now()}:
+    elif not is_traded(session):
         is_obeyed = None
         message = f"{name} requested; no loop is running, and the next one acts on it at its start"
     elif name == "resume" and withdraw(path):

@@ -511,6 +511,22 @@ def trading_now() -> list[SessionFolder]:
     return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
 
 
+def readable_sessions() -> tuple[list[SessionFolder], list[ConfigurationError]]:
+    """Return the last session of each account that can be read, and what is wrong with others."""
+    found, damaged = [], []
+    for file in _files():
+        try:
+            found.append(_folder_of(file))
+        except ConfigurationError as error:
+            damaged.append(error)
+    return found, damaged
+
+
+def is_traded(session: SessionFolder) -> bool:
+    """Return whether a process is trading the account of a session."""
+    return state.holder(session.path / LOCK) is not None
+
+
 def latest(account: str | None, session_date: date | None) -> SessionFolder:
     """Return the session traded last, of this account and this date if they are given."""
     files = _files() if account is None else [folder_of(account) / SESSION_FILE]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -13,20 +16,27 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+import structlog
 
+from duckbourse import clock
 from duckbourse.api import Bounds
-from duckbourse.api.live import Moment
+from duckbourse.api.live import Moment, Watch
+from duckbourse.api.reader import Reader
 from duckbourse.client import ServerRefused
+from duckbourse.orders.journal import FILE as JOURNAL
 from duckbourse.orders.journal import lock_folder
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.trading import last_prices, requests
 from duckbourse.trading.commands import Answer, Command
-from duckbourse.trading.session_folder import SessionFolder, sessions
+from duckbourse.trading.session_folder import SessionFolder, read, sessions
+from duckbourse.trading.strategy import Strategy
+from duckbourse.warehouse import Limits
 from tests.support.market import DAY, Market, at, instrument, signal, tick
 from tests.support.serving import COMMAND, READ, Served, serving
 from tests.unit.cli.test_requests import trading
 from tests.unit.market.test_publications import published
+from tests.unit.trading.test_strategies import At, buy
 
 pytestmark = pytest.mark.some_day
 
@@ -43,7 +53,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
 
 
-def traded(data: Path, account: str = "test", broker: str = "paper") -> Path:
+def traded(
+    data: Path,
+    account: str = "test",
+    broker: str = "paper",
+    others: dict[str, Callable[[], Strategy]] | None = None,
+) -> Path:
     """Trade a morning: A is bought and held, B is denied; return the account's folder."""
     folder = data / "trading" / account
     folder.mkdir(parents=True)
@@ -51,6 +66,7 @@ def traded(data: Path, account: str = "test", broker: str = "paper") -> Path:
         folder,
         instruments={name: instrument(name) for name in "AB"},
         signals=[signal("A"), signal("B", entry_price=Decimal(10_000), stop_price=Decimal(9_000))],
+        others=others or {},
     )
     market.trade(
         [
@@ -214,11 +230,193 @@ def test_last_prices_and_health_are_those_of_the_loop(data: Path) -> None:
             states = {row["name"]: row["state"] for row in page["health"]}
             assert (states["Last tick"], states["Problem"]) == ("bad", "bad")
             server.close()
+            (folder / JOURNAL).touch()
             page = found.get("/api/pages/live").json()
             assert page["loop"]["problems"] == ["the loop's metrics cannot be read"]
             assert "at last prices" not in page["pnl"]["basis"]
     finally:
         lock.close()
+
+
+def test_metrics_are_of_one_account_and_of_a_loop_that_runs(data: Path) -> None:
+    folders = {name: traded(data, name) for name in ("first", "second")}
+    metrics = Metrics("second")
+    metrics.set_gauge("equity_amount", 987_654.5)
+    metrics.set_gauge("seconds_since_tick", 31)
+    secret = settings().metrics_token
+    assert secret is not None
+    server = MetricsServer(metrics, lambda: ["it stands still"], 0, secret.get_secret_value())
+    with served(data, metrics_port=server.port) as found:
+        for running in (("first", "second"), ("first",), ()):
+            locks = [lock_folder(folders[name]) for name in running]
+            try:
+                for name in folders:
+                    page = found.get("/api/pages/live", x_bourse_account=name).json()
+                    is_its_own = name == "second" and name in running
+                    names = {row["name"] for row in page["health"]}
+                    assert ("Last tick" in names) is is_its_own, (name, running)
+                    assert page["loop"]["problems"] == (["it stands still"] if is_its_own else [])
+                    assert (page["account"]["equity"] == 987_654.5) is is_its_own
+                    if name == "first":
+                        assert 887_654.5 not in page["pnl"]["value"]
+            finally:
+                for lock in locks:
+                    lock.close()
+    server.close()
+
+
+def test_a_loop_that_hangs_is_seen(data: Path) -> None:
+    folder = traded(data)
+    lock = lock_folder(folder)
+    try:
+        with served(data) as found:
+            for seconds, state in ((0, "good"), (8, "warn"), (31, "bad"), (86_400, "bad")):
+                at = clock.now().timestamp() - seconds
+                for file in folder.glob("*"):
+                    if file.is_file():
+                        os.utime(file, (at, at))
+                page = found.get("/api/pages/live").json()
+                [row] = [row for row in page["health"] if row["name"] == "Last write of the loop"]
+                assert row["state"] == state
+                assert ("hangs" in row["value"]) is (state == "bad")
+                assert seconds <= page["loop"]["written_seconds"] < seconds + 4
+    finally:
+        lock.close()
+    with served(data) as found:
+        page = found.get("/api/pages/live").json()
+        assert "Last write of the loop" not in {row["name"] for row in page["health"]}
+        assert page["loop"]["written_seconds"] is None
+
+
+def test_many_who_look_share_one_look(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    traded(data)
+    count = 0
+
+    def counted(session: SessionFolder) -> Any:
+        nonlocal count
+        count += 1
+        return read(session)
+
+    monkeypatch.setattr("duckbourse.api.live.read", counted)
+    with served(data) as found, ThreadPoolExecutor(20) as pool:
+        addresses = ("pages/live", "v1/live/orders", "v1/live/positions", "v1/live/log")
+        asked = [pool.submit(found.get, f"/api/{addresses[n % 4]}") for n in range(80)]
+        assert {each.result().status_code for each in asked} == {200}
+        assert count == 1
+        (data / "trading" / "test" / JOURNAL).touch()
+        assert found.get("/api/v1/live/orders").status_code == 200
+        assert count == 2
+
+
+def test_one_damaged_account_stops_nothing_of_the_others(data: Path) -> None:
+    folder = traded(data)
+    secret = data / "trading" / "secret_one"
+    secret.mkdir()
+    (secret / "session.json").write_text("{")
+    seen: list[tuple[str, Any]] = []
+    with served(data) as found, found.client(COMMAND) as client:
+        for address in ("pages/live", "v1/live", "v1/live/account", "v1/live/orders"):
+            answer = found.get(f"/api/{address}")
+            assert (answer.status_code, "secret_one" in answer.text) == (200, False)
+        with trading(folder, lambda _: Answer(is_obeyed=True, message="done")):
+            assert client.command("halt", "test")["is_obeyed"]
+            assert client.command("close", "test", symbol="A")["is_obeyed"]
+        headers = {"authorization": f"Bearer {COMMAND}", "x-bourse": "1"}
+        for name in ("halt", "close"):
+            body = {"account": "secret_one"} | ({"symbol": "A"} if name == "close" else {})
+            answer = found.http.post(f"/api/live/{name}", json=body, headers=headers)
+            assert (answer.status_code, "secret_one" in answer.text) == (404, False)
+        answer = found.get("/api/pages/live", x_bourse_account="secret_one")
+        assert (answer.status_code, "secret_one" in answer.text) == (409, False)
+        # a journal that is damaged: no word of whose it is
+        (folder / JOURNAL).write_bytes(b"no journal at all" * 100)
+        for suffix in ("-wal", "-shm"):
+            (folder / f"{JOURNAL}{suffix}").unlink(missing_ok=True)
+        answer = found.get("/api/pages/live", x_bourse_account="test")
+        assert answer.status_code == 409
+        assert "test" not in answer.json()["detail"]
+        assert str(data) not in answer.text
+        for event in client.events():
+            seen.append(event)
+            if event[0] == "publication":
+                break
+            published(data, 2)
+            (folder / JOURNAL).touch()
+
+
+def test_the_watch_goes_on_after_a_look_that_failed(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traded(data, "secret_one")
+    monkeypatch.setattr("duckbourse.api.live.LOOK_SECONDS", 0.001)
+
+    async def play() -> tuple[list[str], list[str]]:
+        reader = Reader(data / "duckbourse.duckdb", Limits("100MB", 1))
+        watch = Watch(reader, Bounds(), None)
+        failing = RuntimeError("of secret_one")
+
+        def fail() -> Any:
+            raise failing
+
+        task = asyncio.create_task(watch.run())
+        problems = []
+        kinds = []
+        followed = watch.follow()
+        await anext(followed)
+        with monkeypatch.context() as broken:
+            broken.setattr("duckbourse.api.live.readable_sessions", fail)
+            while not watch.problem:
+                await asyncio.sleep(0.001)
+            problems.append(watch.problem)
+            [session] = sessions()
+            problems += Moment(session, None, []).reasons
+            await asyncio.sleep(0.02)
+        published(data, 2)
+        while (part := await anext(followed)) and b"publication" not in part:
+            pass
+        kinds.append(part.decode())
+        assert not watch.problem
+        task.cancel()
+        reader.close()
+        return problems, kinds
+
+    with structlog.testing.capture_logs() as logged:
+        problems, kinds = asyncio.run(play())
+    assert problems == ["the server cannot look for what changes: RuntimeError"]
+    assert '"build_id": "b2"' in kinds[0]
+    assert [each["event"] for each in logged] == ["what changes cannot be looked at"]
+    assert "secret_one" not in str(logged)
+
+
+def test_events_beat_while_a_loop_runs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = traded(data)
+    monkeypatch.setattr("duckbourse.api.live.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("duckbourse.api.live.BEAT_SECONDS", 0.01)
+    lock = lock_folder(folder)
+    try:
+        with served(data) as found, found.client() as client:
+            beats = (event for event in client.events() if event[0] == "heartbeat")
+            # nothing is written, and each beat comes
+            assert [next(beats) for _ in range(3)] == [("heartbeat", {"loops": 1})] * 3
+    finally:
+        lock.close()
+
+
+def test_close_is_of_one_strategy_where_several_hold_a_symbol(data: Path) -> None:
+    folder = traded(data, others={"mine": lambda: At((at(9, 45), buy(10)))})
+    obeyed = Answer(is_obeyed=True, message="done")
+    with served(data) as found, found.client(COMMAND) as client:
+        rows = [row for row in client.rows("live", "positions") if row["symbol"] == "A"]
+        names = sorted(row["strategy"] for row in rows)
+        assert len(names) == 2
+        with trading(folder, lambda _: obeyed) as asked:
+            with pytest.raises(ServerRefused, match=f"{', '.join(names)} hold A") as no:
+                client.command("close", "test", symbol="A")
+            assert (no.value.status, asked) == (409, [])
+            assert client.command("close", "test", symbol="A", strategy="mine")["is_obeyed"]
+        assert [(each.order.target, each.order.strategy) for each in asked if each.order] == [
+            ("A", "mine")
+        ]
 
 
 def test_a_command_says_whether_the_loop_obeyed(data: Path) -> None:
@@ -347,12 +545,6 @@ def test_streams_are_bounded_and_have_heartbeats(data: Path) -> None:
 
 
 def test_a_client_that_does_not_read_is_dropped(data: Path) -> None:
-    import asyncio
-
-    from duckbourse.api.live import Watch
-    from duckbourse.api.reader import Reader
-    from duckbourse.warehouse import Limits
-
     async def play() -> tuple[int, list[bytes]]:
         reader = Reader(data / "duckbourse.duckdb", Limits("100MB", 1))
         watch = Watch(reader, Bounds(), None)

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 import structlog
@@ -52,6 +53,110 @@ def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     reader.close()
     with pytest.raises(PublicationError, match="nothing has been published"):
         Reader(tmp_path / "nothing.duckdb", LIMITS)
+
+
+EMPTY = "create schema serving; create table serving.publication as "
+FILES: dict[str, str | bytes | None] = {
+    "garbage": b"no database",
+    "cut": None,
+    "no_publication": "create table one as select 1 as one",
+    "no_row": f"{EMPTY} select 'b' as build_id limit 0",
+    "two_rows": f"{EMPTY} select 'b' || range as build_id from range(2)",
+    "no_build": f"{EMPTY} select 1 as contract_version",
+    "newer": f"{EMPTY} select 'b' as build_id, 99 as contract_version",
+}
+
+
+def replaced(path: Path, content: str | bytes | None) -> None:
+    """Put another file in the place of a publication: SQL that makes it, bytes, or half of it."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    match content:
+        case None:
+            draft.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+        case bytes():
+            draft.write_bytes(content)
+        case str():
+            with duckdb.connect(str(draft)) as connection:
+                connection.execute(content)
+    draft.rename(path)
+
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES)
+def test_no_file_breaks_the_publication_that_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | bytes | None
+) -> None:
+    path = published(tmp_path, 1)
+    opened = []
+
+    def market(*options: object) -> Market:
+        opened.append(path)
+        return Market(*options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("duckbourse.api.reader.Market", market)
+    monkeypatch.setattr("duckbourse.api.reader.AGAIN_SECONDS", 1_000)
+    with serving(path) as found:
+        before = len(opened)
+        replaced(path, content)
+        for _ in range(3):
+            answer = found.get("/api/v1/publication")
+            assert (answer.status_code, answer.headers["x-build-id"]) == (200, "b1"), answer.text
+            tag = answer.headers["etag"]
+            assert found.get("/api/v1/publication", if_none_match=tag).status_code == 304
+        assert len(opened) == before + 1
+        published(tmp_path, 2)
+        assert found.get("/api/v1/publication").headers["x-build-id"] == "b2"
+
+
+def test_what_is_read_from_a_damaged_or_another_file_is_unavailable(tmp_path: Path) -> None:
+    path = published(tmp_path, 1)
+    other = f"{EMPTY} select 'b9' as build_id; create table serving.latest_bars as select 1 as one"
+    with serving(path) as found:
+        replaced(path, other)
+        for address in ("symbols", "symbols/AAPL", "bars/AAPL/1d", "pages/meta"):
+            answer = found.get(f"/api/v1/{address}".replace("v1/pages", "pages"))
+            assert answer.status_code in (404, 503), answer.text
+            assert "bourse build" in answer.json()["remedy"]
+            assert str(tmp_path) not in answer.text
+        many = "create table serving.publication as select 'b' as build_id;"
+        many += "create schema bars; create table bars.missing as select md5(range::varchar) "
+        many += "as symbol, range as timeframe, range as session_date from range(500_000)"
+        replaced(path, f"create schema serving; {many}")
+        assert found.get("/api/v1/publication").headers["x-build-id"] == "b"
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.seek(20_000)
+            file.write(b"\x55" * (size - 40_000))
+        answer = found.get("/api/v1/quality/missing")
+        assert answer.status_code == 503, answer.text
+        assert "cannot be read" in answer.json()["detail"]
+        assert str(tmp_path) not in answer.text
+        published(tmp_path, 3)
+        assert found.get("/api/v1/publication").headers["x-build-id"] == "b3"
+
+
+def test_readers_go_on_while_a_newer_publication_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(published(tmp_path, 1), LIMITS)
+    is_opening, may_open = threading.Event(), threading.Event()
+
+    def slow(*options: object) -> Market:
+        is_opening.set()
+        assert may_open.wait(30)
+        return Market(*options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("duckbourse.api.reader.Market", slow)
+    published(tmp_path, 2)
+    with ThreadPoolExecutor(1) as pool:
+        newer = pool.submit(lambda: reader.build_id)
+        assert is_opening.wait(30)
+        assert reader.build_id == "b1"
+        with reader.market() as market:
+            assert market.sql("from bars.twin").fetchall() == [(1,)]
+        may_open.set()
+        assert newer.result() == "b2"
+    reader.close()
 
 
 def test_twenty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> None:

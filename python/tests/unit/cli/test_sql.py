@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Event
 
 import duckdb
 import pytest
@@ -105,6 +106,19 @@ def test_a_query_uses_no_more_memory_than_it_may(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "most\n64.0 MiB\n"
     with pytest.raises(ConfigurationError, match="--memory '1; set' is no size"):
         sql("select 1", memory="1; set")
+
+
+def test_what_begins_after_the_time_is_over_is_stopped_too() -> None:
+    endless = "select count(*) from range(10_000_000) as one, range(10_000_000) as other"
+    with duckdb.connect() as connection:
+        for _ in range(3):
+            with (
+                pytest.raises(duckdb.InterruptException),
+                interrupted_after(connection, 0.001),
+            ):
+                Event().wait(0.05)
+                connection.execute(endless)
+        assert connection.execute("select 1").fetchall() == [(1,)]
 
 
 def test_a_query_that_ended_is_not_stopped_later() -> None:

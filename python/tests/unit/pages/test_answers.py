@@ -12,8 +12,8 @@ import duckdb
 import pytest
 
 from duckbourse import clock
-from duckbourse.pages import NotHere, addresses, answer
-from duckbourse.pages.asking import plain
+from duckbourse.pages import NotHere, TooMuch, addresses, answer
+from duckbourse.pages.asking import Panels, plain
 from duckbourse.settings import PROJECT
 from tests.support.pages import SESSION, SYMBOL, empty_publication, one_bar, small_publication
 
@@ -91,6 +91,10 @@ def test_a_value_is_bound_and_never_becomes_sql(publication: duckdb.DuckDBPyConn
         ("/overview?date=2024-03-30", "no scanner looked at 2024-03-30"),
         ("/overview?scanner=cpr", "there is no scanner 'cpr'; did you mean 'crp'?"),
         (f"{MINUTES}?points=0", "points '0' is not a number of points"),
+        (f"{MINUTES}?points=20001", "points '20001' is not a number of points"),
+        (f"{MINUTES}?points=00000000199999999", "points '00000000199999999' is not a number"),
+        (f"{MINUTES}?points=%C2%B2", "points '²' is not a number of points"),
+        (f"{MINUTES}?points={'9' * 3000}", "is not a number of points"),
         (f"{MINUTES}?points=1e3", "points '1e3' is not a number of points"),
         (f"{MINUTES}?from=2024-03-28T09:30Z", "is not an exchange-local time"),
         ("/symbols/" + "A" * 999, "AAA' is not an address"),
@@ -157,3 +161,12 @@ def test_numbers_become_json() -> None:
     assert plain(1 / 3) == 0.333333333
     assert plain({"a": [1 / 3]}, 3) == {"a": [0.333]}
     assert plain(datetime(2024, 3, 28, 9, 30, 0, 5)) == "2024-03-28 09:30:00"
+
+
+def test_a_panel_has_no_more_values_than_a_page_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duckbourse.pages.asking.MOST_VALUES", 12)
+    panels = Panels(duckdb.connect())
+    query = "select range as one, range as two from range($count)"
+    assert len(panels.rows("few", query, count=6)) == 6
+    with pytest.raises(TooMuch, match="many has more than 12 values"):
+        panels.rows("many", query, count=7)

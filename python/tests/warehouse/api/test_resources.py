@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 from duckbourse.api import Bounds
 from duckbourse.api.formats import ARROW, CSV, JSON, PARQUET, plain
 from duckbourse.client import ServerRefused
+from duckbourse.lists import Kind, query_of
+from duckbourse.market import Market
 from duckbourse.pages import addresses
+from duckbourse.pages import answer as page_answer
 from duckbourse.warehouse import confine, open_published
 from tests.support.serving import Served, serving
 from tests.support.warehouse import Warehouse
@@ -173,11 +176,22 @@ def test_a_resource_is_the_rows_of_a_query(
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_a_list_has_what_the_command_lists(served: Served, address: str) -> None:
+def test_a_list_has_what_the_command_lists(served: Served, sample: Warehouse, address: str) -> None:
     rows = served.get(f"/api/v1/{address}").json()["rows"]
-    assert rows
+    name = address.partition("?")[0]
+    with Market(sample.file) as market:
+        listed = (
+            market.tables()
+            if name == "tables"
+            else market.sql(f"from ({query_of(market.connection, Kind(name))})")
+        )
+        names = listed.columns
+        wanted = [dict(zip(names, map(plain, row), strict=True)) for row in listed.fetchall()]
     if "search" in address:
-        assert [row["symbol"] for row in rows] == ["AAPL"]
+        wanted = [row for row in wanted if row["symbol"] == "AAPL"]
+    wanted.sort(key=lambda row: str(row[names[0]]))
+    assert rows == wanted
+    assert rows
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending"])
@@ -199,7 +213,7 @@ def test_pages_follow_one_another(served: Served, order: str) -> None:
 
 
 def test_what_has_not_changed_is_not_sent_again(served: Served) -> None:
-    for address in ("/api/v1/bars/AAPL/1d", "/api/pages/overview"):
+    for address in ("/api/v1/bars/AAPL/1d", "/api/pages/docs"):
         first = served.get(address)
         again = served.get(address, if_none_match=f'"x", {first.headers["etag"]}')
         assert (again.status_code, again.content) == (304, b"")
@@ -211,6 +225,61 @@ def test_what_has_not_changed_is_not_sent_again(served: Served) -> None:
         for kind in (JSON, CSV)
     }
     assert len(tags) == 6
+
+
+def test_another_version_of_the_code_answers_again(served: Served) -> None:
+    first = served.get("/api/pages/docs")
+    server = served.app.state.server
+    server.code, before = "another", server.code
+    try:
+        again = served.get("/api/pages/docs", if_none_match=first.headers["etag"])
+    finally:
+        server.code = before
+    assert again.status_code == 200
+
+
+def test_what_depends_on_the_clock_is_asked_for_again(
+    served: Served, sample: Warehouse, run: str
+) -> None:
+    query = "select schema_name || '.' || view_name, sql from duckdb_views() where not internal"
+    views = {str(name): str(text) for name, text in sample.query(query)}
+    late = {name for name, text in views.items() if "now()" in text}
+    assert late
+    while more := {
+        name for name, text in views.items() if name not in late and any(x in text for x in late)
+    }:
+        late |= more
+    seen = set()
+    for address, (query, _) in RESOURCES.items():
+        answer = served.get(f"/api/v1/{address.format(run=run)}")
+        is_late = any(name in query for name in late)
+        assert ("etag" in answer.headers) is not is_late, address
+        seen.add(is_late)
+    for address in one_address_of_each_page(sample):
+        answer = served.get(f"/api/pages{address}")
+        body = answer.json()
+        is_late = "answered_at" in body or any(
+            name in text for name in late for text in body["sql"].values()
+        )
+        assert ("etag" in answer.headers) is not is_late, address
+        kept = answer.headers.get("etag", '"x"')
+        again = served.get(f"/api/pages{address}", if_none_match=kept)
+        assert again.status_code == (200 if is_late else 304)
+        assert is_late is (answer.headers["cache-control"] == "no-store")
+    assert seen == {True, False}
+
+
+def one_address_of_each_page(sample: Warehouse) -> list[str]:
+    """Return an address of each page with each number of names."""
+    connection = open_published(sample.file)
+    try:
+        confine(connection)
+        kinds: dict[tuple[str, int], str] = {}
+        for address in addresses(connection):
+            kinds.setdefault((address.split("/")[1], address.count("/")), address)
+    finally:
+        connection.close()
+    return list(kinds.values())
 
 
 @pytest.mark.parametrize(
@@ -261,15 +330,15 @@ def test_every_page_is_served_as_the_report_has_it(served: Served, sample: Wareh
     connection = open_published(sample.file)
     try:
         confine(connection)
-        kinds: dict[tuple[str, int], str] = {}
-        for address in addresses(connection):
-            kinds.setdefault((address.split("/")[1], address.count("/")), address)
+        for address in one_address_of_each_page(sample):
+            served_body = served.get(f"/api/pages{address}").json()
+            held = json.loads(json.dumps(page_answer(connection, address)))
+            for body in (served_body, held):
+                body.pop("answered_at", None)
+            assert served_body == held, address
+            assert held["sql"], address
     finally:
         connection.close()
-    for address in kinds.values():
-        answer = served.get(f"/api/pages{address}")
-        assert answer.status_code == 200, address
-        assert "sql" in answer.json(), address
     assert served.get("/api/pages/symbols/APPL").status_code == 404
     assert served.get("/api/pages/symbols/AAPL?nothing=1").status_code == 404
 

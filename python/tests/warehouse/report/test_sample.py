@@ -59,3 +59,20 @@ def test_each_definition_that_a_page_names_is_published(sample: Warehouse) -> No
     named = {name for script in scripts for name in DEFINED.findall(script.read_text())}
     assert named
     assert named - known.keys() == set()
+
+
+def test_bars_of_a_session_are_of_no_later_one(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.file), read_only=True) as connection:
+        query = """
+            select timeframe, list(distinct session_date order by session_date) from bars.ohlcv
+            where symbol = 'AAPL' and session_date >= '2010-05-01' and session_date < '2010-06-01'
+            group by timeframe having max(session_date - date '2010-04-01') < 360
+        """
+        sessions = dict(connection.execute(query).fetchall())
+        assert {"1m", "5m", "1h"} <= sessions.keys()
+        for timeframe in ("1m", "5m", "15m", "30m", "1h"):
+            for session in (sessions[timeframe][3], sessions[timeframe][-1]):
+                body = answer(connection, f"/symbols/AAPL/{timeframe}?date={session}")
+                minutes = body["columns"]["minute"]
+                days = {datetime.fromtimestamp(60 * each, UTC).date() for each in minutes}
+                assert max(days) == session, timeframe
