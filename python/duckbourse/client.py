@@ -4,8 +4,8 @@ A typed client of `./bourse serve`, whose frames come as Arrow.
     with Client("http://127.0.0.1:8765", token) as client:
         bars = client.frame("bars", "AAPL", "1d", since="2010-05-03")
 
-Rows of several pages come as one frame. What the server refuses raises ServerRefused with its
-sentence and remedy.
+Rows of several pages come as one frame, of one publication. What the server refuses raises
+ServerRefused with its sentence and remedy.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from duckbourse.errors import BourseError
 ARROW = "application/vnd.apache.arrow.stream"
 # the most that a server sends at once, unless it was started with more
 PAGE_ROWS = 10_000
+# of rows on several pages, if a newer publication comes in between
+TRIES = 3
 
 
 class ServerRefused(BourseError):
-    """An answer that is no 2xx; `status` is its code, 0 if no server answered."""
+    """An answer that is not a 2xx; `status` is its code, 0 if no server answered."""
 
     def __init__(self, status: int, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -60,25 +62,36 @@ class Client:
 
         Parameters are those of the address; without a value, they are not sent.
         """
-        frames = []
-        left = limit
-        address: str | None = _address("/api/v1", *names)
-        asked: dict[str, Any] | None = {
-            name: _text(value) for name, value in parameters.items() if value is not None
-        }
-        while address is not None:
-            if asked is not None:
-                asked["limit"] = min(PAGE_ROWS, left or PAGE_ROWS)
-            response = self._send("GET", address, params=asked, headers={"accept": ARROW})
+        address = _address("/api/v1", *names)
+        asked = {name: _text(value) for name, value in parameters.items() if value is not None}
+        for _ in range(TRIES):
+            frames = self._frames(address, asked, limit)
+            if frames is not None:
+                # columns that are NULL on one page have another type there
+                found = polars.concat(frames, how="vertical_relaxed")
+                return found if limit is None else found.head(limit)
+        raise ServerRefused(
+            0, f"a newer publication came {TRIES} times while the rows were read", "ask again"
+        )
+
+    def _frames(
+        self, address: str, asked: dict[str, str], limit: int | None
+    ) -> list[polars.DataFrame] | None:
+        """Return the pages of a resource; None if they are not all of one publication."""
+        frames: list[polars.DataFrame] = []
+        build_id, left = "", limit
+        following: str | None = address
+        parameters: dict[str, Any] | None = asked | {"limit": min(PAGE_ROWS, limit or PAGE_ROWS)}
+        while following is not None and (left is None or left > 0 or not frames):
+            response = self._send("GET", following, params=parameters, headers={"accept": ARROW})
+            if frames and response.headers["x-build-id"] != build_id:
+                return None
+            build_id = response.headers["x-build-id"]
             frames.append(polars.read_ipc_stream(io.BytesIO(response.content)))
-            address, asked = response.links.get("next", {}).get("url"), None
+            following, parameters = response.links.get("next", {}).get("url"), None
             if left is not None:
                 left -= frames[-1].height
-                if left <= 0:
-                    break
-        # columns that are NULL on one page have another type there
-        found = polars.concat(frames, how="vertical_relaxed")
-        return found if limit is None else found.head(limit)
+        return frames
 
     def rows(self, *names: str, **parameters: str | int | float | bool) -> list[dict[str, Any]]:
         """Return the first page of a resource as its JSON has it."""
@@ -109,17 +122,26 @@ class Client:
         return found
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the kind and the data of each event, until the server ends."""
-        with self._http.stream("GET", "/api/events", timeout=None) as response:
-            if response.status_code != 200:
-                response.read()
-                raise _refused(response)
-            kind = ""
-            for line in response.iter_lines():
-                if line.startswith("event: "):
-                    kind = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    yield kind, json.loads(line.removeprefix("data: "))
+        """
+        Yield the kind and the data of each event, until the server ends.
+
+        A connection that breaks raises ServerRefused.
+        """
+        try:
+            with self._http.stream("GET", "/api/events", timeout=None) as response:
+                if response.status_code != 200:
+                    response.read()
+                    raise _refused(response)
+                kind = ""
+                for line in response.iter_lines():
+                    if line.startswith("event: "):
+                        kind = line.removeprefix("event: ")
+                    elif line.startswith("data: "):
+                        yield kind, json.loads(line.removeprefix("data: "))
+        except httpx.HTTPError as error:
+            raise ServerRefused(
+                0, f"the events broke off: {error}", "follow them again, and ask what is there now"
+            ) from error
 
     def close(self) -> None:
         """Close its connections."""

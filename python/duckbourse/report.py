@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,7 +24,7 @@ from urllib.parse import urlencode
 
 import duckdb
 
-from duckbourse.disk import special
+from duckbourse.disk import private, special
 from duckbourse.errors import ConfigurationError
 from duckbourse.pages import answer
 from duckbourse.pages.addresses import address_of
@@ -67,11 +68,16 @@ class Selection:
 
 @dataclass(frozen=True)
 class Report:
-    """The text of a report, the number of its answers, and what it leaves out, in sentences."""
+    """
+    The text of a report, the number of its answers, what it leaves out, in sentences, and its size.
+
+    What is always held, such as every portfolio, may be more than MOST_BYTES.
+    """
 
     html: str
     answer_count: int
     left_out: Sequence[str]
+    size_bytes: int
 
 
 @dataclass
@@ -104,14 +110,16 @@ def report(
 
 
 def write(html: str, path: Path) -> None:
-    """Write a report whole: a reader sees the former file or the new one."""
+    """Write a report whole, for its owner alone: a reader sees the former file or the new one."""
     if what := special(path):
         raise ConfigurationError(f"{path} is {what}", "name another file")
-    half = path.with_name(f".{path.name}.half")
+    # of its own, so that two reports at once do not mix; it has accounts in it
+    half = path.with_name(f".{path.name}.{secrets.token_hex(8)}.half")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            half.write_text(html, encoding="utf-8")
+            with open(half, "xb", opener=private) as file:
+                file.write(html.encode())
             half.replace(path)
         finally:
             half.unlink(missing_ok=True)
@@ -210,11 +218,17 @@ class _Writer:
         meta["left_out"] = self._left_out
         self._held.add("/meta", meta)
         html = _page(self._held.blocks.values(), scripts, styles)
-        return Report(html, len(self._held.blocks), self._left_out)
+        return Report(html, len(self._held.blocks), self._left_out, len(html.encode()))
 
     def _pages(self, meta: Mapping[str, Any]) -> None:
         self._add("/docs")
-        self._add("/overview", self._of_scanners() | self._date)
+        overview = self._answer("/overview", self._of_scanners() | self._date)
+        if self._selection.portfolios:
+            # who is sent a report of one portfolio is not to read of another
+            names = {each["portfolio"] for each in meta["portfolios"]}
+            for panel in ("portfolios", "verdicts", "growth"):
+                overview[panel] = [row for row in overview[panel] if row["portfolio"] in names]
+        self._held.add("/overview", overview)
         self._add("/scanners", self._of_scanners() | self._date)
         self._add("/quality")
         for portfolio in meta["portfolios"]:

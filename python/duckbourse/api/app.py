@@ -108,7 +108,9 @@ def sql_routes(reader: Reader, bounds: Bounds) -> APIRouter:
         asked = await live.body_of(request, Query)
         limit = min(asked.limit, bounds.rows)
         if limit < 1:
-            raise Refused(422, f"a limit of {asked.limit} is no number of rows", "give 1 or more")
+            raise Refused(
+                422, f"a limit of {asked.limit} is not a number of rows", "give 1 or more"
+            )
 
         def work(market: Market) -> bytes:
             try:

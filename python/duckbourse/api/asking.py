@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -120,7 +120,7 @@ Cursor = Annotated[
     str | None,
     Query(
         min_length=1,
-        max_length=1_000,
+        max_length=3_000,
         description="Where the page begins, from the Link header of the page before.",
     ),
 ]
@@ -146,11 +146,13 @@ class Asked:
         make: Callable[[Market], DuckDBPyRelation],
         key: Sequence[str],
         *,
+        nullable: Collection[str] = (),
         reads_clock: bool = False,
     ) -> Response:
         """
         Return a page of the rows that `make` asks for, in the order of a unique key.
 
+        Columns of the key that are `nullable` may be NULL, which comes first.
         Rows that depend on the time of the request, such as lateness, have no ETag.
         """
         resource = f"{self.request.url.path} {self.order}"
@@ -159,7 +161,8 @@ class Asked:
             return kept
 
         def work(market: Market) -> tuple[Encoded, str]:
-            found = after(make(market), key, values, descends=self.order == "descending")
+            descends = self.order == "descending"
+            found = after(make(market), key, values, descends=descends, nullable=nullable)
             try:
                 page = encode(found, self.format, limit=self.limit, key=key)
             except CONVERSIONS as error:
@@ -213,7 +216,8 @@ class Asked:
 
     def _next(self, cursor: str) -> str:
         others = [each for each in self.request.query_params.multi_items() if each[0] != "cursor"]
-        return f"{self.request.url.path}?{urlencode([*others, ('cursor', cursor)])}"
+        path = self.request.scope["raw_path"].decode("latin-1")
+        return f"{path}?{urlencode([*others, ('cursor', cursor)])}"
 
 
 def _server(request: Request) -> Server:

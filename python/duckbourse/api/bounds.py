@@ -11,9 +11,11 @@ class Bounds:
     Limits of a server.
 
     `queries` run at once, each for at most `seconds`; further ones wait for `waiting_seconds`, and
-    no more than `waiting` of them. All together use `memory` and `threads`; a second connection
-    for SQL of others has the same. An answer has at most `rows` rows. A client sends
-    `requests_per_second` on average and twice as many at once. `streams` clients follow the events.
+    no more than `waiting` of them. DuckDB uses `memory` and `threads` for all of them, and as much
+    again for SQL of others, and for a publication that is replaced until its last query has ended.
+    An answer has at most `rows` rows, and of very wide ones fewer. A client sends
+    `requests_per_second` on average and twice as many at once; commands count apart. `streams`
+    clients follow the events. The head of a request, and its body, arrive within their seconds.
     """
 
     queries: int = 8
@@ -26,6 +28,8 @@ class Bounds:
     requests_per_second: float = 200
     streams: int = 50
     heartbeat_seconds: float = 15
+    head_seconds: float = 10
+    body_seconds: float = 10
     body_bytes: int = 64_000
     path_bytes: int = 2_000
     query_bytes: int = 4_000

@@ -33,6 +33,8 @@ ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 FORMATS = (JSON, CSV, ARROW, PARQUET)
 LARGEST_NUMBER = 2**53 - 1
+# of a page, rows times columns: what Python holds is outside of DuckDB's limit
+MOST_VALUES = 2_000_000
 # types that Arrow and polars hold without a loss
 IN_ARROW = re.compile(
     r"(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|DATE|BLOB"
@@ -46,7 +48,7 @@ class Encoded:
 
     content: bytes
     row_count: int
-    next_key: tuple[str, ...] | None
+    next_key: tuple[str | None, ...] | None
 
 
 def chosen_format(accept: str, among: Sequence[str] = FORMATS) -> str:
@@ -89,11 +91,12 @@ def encode(
     extra: Mapping[str, Any] | None = None,
 ) -> Encoded:
     """
-    Return at most `limit` rows of a relation in a format.
+    Return at most `limit` rows of a relation in a format, of very wide ones fewer.
 
     `extra` stands beside the rows in JSON. A key is returned only if there are more rows.
     """
     names = [str(name) for name in found.columns]
+    limit = max(1, min(limit, MOST_VALUES // max(1, len(names))))
     some = found.limit(limit + 1)
     places = [names.index(name) for name in key]
     if kind == CSV:
@@ -105,19 +108,23 @@ def encode(
         page = rows[:limit]
         last = page[-1] if len(rows) > limit else None
         content = _csv(names, page) if kind == CSV else _json(names, page, extra or {})
-        return Encoded(content, len(page), last and tuple(str(last[place]) for place in places))
+        return Encoded(content, len(page), last and tuple(_word(last[place]) for place in places))
     frame = polars.DataFrame(_for_arrow(some))
     cut = frame.head(limit)
     following = None
     if frame.height > limit and limit:
         row = cut.row(-1)
-        following = tuple(str(row[place]) for place in places)
+        following = tuple(_word(row[place]) for place in places)
     buffer = io.BytesIO()
     if kind == ARROW:
         cut.write_ipc_stream(buffer)
     else:
         cut.write_parquet(buffer)
     return Encoded(buffer.getvalue(), cut.height, following)
+
+
+def _word(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _for_arrow(found: DuckDBPyRelation) -> DuckDBPyRelation:

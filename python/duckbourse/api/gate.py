@@ -10,6 +10,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, MutableMapping
 
+import anyio
 import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +38,8 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 # clients whose rate is remembered
 MOST_CLIENTS = 1_000
 COMMANDS = "/api/live/"
+# browsers omit it
+HTTP_PORT = 80
 ASK_TOKEN = {"www-authenticate": 'Bearer realm="duckbourse"'}
 
 
@@ -102,10 +105,14 @@ class Gate:
         for name, value in headers:
             found.setdefault(name.lower(), []).append(value)
         self._check_origin(scope["path"], found)
-        self._check_rate(str((scope.get("client") or ("",))[0]))
+        scopes = self._scopes_of(found)
+        is_command = scope["method"] == "POST" and scope["path"].startswith(COMMANDS)
+        client = str((scope.get("client") or ("",))[0])
+        # those of commands count apart, so that no reader keeps a halt out
+        self._check_rate(f"{client} commands" if is_command and "command" in scopes else client)
         self._check_body(scope["method"], found)
         if scope["path"].startswith("/api/"):
-            self._check_token(scope, found)
+            self._check_token(scopes, found, is_command=is_command)
 
     def _check_origin(self, path: str, headers: MutableMapping[bytes, list[bytes]]) -> None:
         hosts = headers.get(b"host", [])
@@ -117,8 +124,10 @@ class Gate:
             scheme, _, name = _text(origin).partition("://")
             if scheme not in ("http", "https") or name not in self._names:
                 raise Refused(403, "a page of another origin may not ask this server")
+        # of a page elsewhere, only a link is followed
         is_foreign = b"cross-site" in headers.get(b"sec-fetch-site", [])
-        if is_foreign and path.startswith("/api/"):
+        is_link = headers.get(b"sec-fetch-mode") == [b"navigate"]
+        if is_foreign and (path.startswith("/api/") or not is_link):
             raise Refused(403, "a page of another origin may not ask this server")
 
     def _check_rate(self, client: str) -> None:
@@ -145,39 +154,57 @@ class Gate:
             return
         text = _text(lengths[0])
         if len(lengths) > 1 or not text.isdecimal():
-            raise Refused(400, "the Content-Length is no number")
+            raise Refused(400, "the Content-Length is not a number")
         if int(text) > self._bounds.body_bytes:
             raise Refused(413, f"a body has at most {self._bounds.body_bytes:,} bytes")
         if method in ("GET", "HEAD") and int(text):
             raise Refused(400, "a GET has no body")
 
-    def _check_token(self, scope: Scope, headers: MutableMapping[bytes, list[bytes]]) -> None:
+    def _scopes_of(self, headers: MutableMapping[bytes, list[bytes]]) -> frozenset[str]:
+        """Return what the token of a request is good for: read, command, or nothing."""
         given = headers.get(b"authorization", [])
         kind, _, token = (given[0] if len(given) == 1 else b"").partition(b" ")
         # both are compared, so that the time says nothing
         is_command = self._tokens.command is not None and _same(token, self._tokens.command)
         is_read = _same(token, self._tokens.read)
         if kind.lower() != b"bearer" or not (is_read or is_command):
+            return frozenset()
+        return frozenset({"read", "command"} if is_command else {"read"})
+
+    def _check_token(
+        self,
+        scopes: frozenset[str],
+        headers: MutableMapping[bytes, list[bytes]],
+        *,
+        is_command: bool,
+    ) -> None:
+        if not scopes:
             raise Refused(
                 401,
                 "a token is required",
                 "send Authorization: Bearer and the token that `./bourse serve` named",
                 ASK_TOKEN,
             )
-        if scope["method"] == "POST" and scope["path"].startswith(COMMANDS):
+        if is_command:
             if self._tokens.command is None:
                 raise Refused(403, "this server takes no commands", "`./bourse serve --help`")
-            if not is_command:
+            if "command" not in scopes:
                 raise Refused(403, "this token only reads", "send the token of commands")
             if headers.get(b"x-bourse") != [b"1"]:
                 raise Refused(403, "a command needs the header x-bourse: 1")
 
     def _bounded(self, receive: Receive) -> Receive:
         taken = 0
+        is_whole = False
 
         async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, is_whole
+            # what follows the body is the end of the connection, for which a stream waits
+            with anyio.move_on_after(None if is_whole else self._bounds.body_seconds) as wait:
+                message = await receive()
+            if wait.cancelled_caught:
+                raise Refused(408, f"the body took more than {self._bounds.body_seconds:g} s")
+            is_whole = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > self._bounds.body_bytes:
                 raise Refused(413, f"a body has at most {self._bounds.body_bytes:,} bytes")
@@ -195,11 +222,16 @@ def _text(value: bytes) -> str:
 
 
 def names_of(host: str, port: int, also: Iterable[str] = ()) -> list[str]:
-    """Return what a Host header may be for a server, with and without the port of the scheme."""
+    """
+    Return what a Host header may be for a server.
+
+    It has the port, unless that is the one of HTTP, or a proxy has another name.
+    """
     hosts = {*LOOPBACK_NAMES, *also}
     if host not in ("0.0.0.0", "::"):
         hosts.add(f"[{host}]" if ":" in host else host)
-    return sorted({f"{name}:{port}" for name in hosts} | set(also))
+    without = hosts if port == HTTP_PORT else set(also)
+    return sorted({f"{name}:{port}" for name in hosts} | without)
 
 
 def unknown_route(status: int) -> Response:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from duckdb import ColumnExpression, ConstantExpression, DuckDBPyRelation
 from fastapi import APIRouter, Path, Query
+from fastapi.routing import APIRoute
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from duckbourse.api.asking import Rows
 from duckbourse.api.formats import ARROW, CSV, PARQUET
@@ -16,7 +20,20 @@ from duckbourse.api.problems import MEDIA_TYPE, Refused
 from duckbourse.lists import Kind, query_of
 from duckbourse.market import Market, days, filtered, one_of
 
-router = APIRouter(prefix="/api/v1")
+
+class Route(APIRoute):
+    """A route whose names may have a slash in them: %2F is decoded after it has matched."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        raw = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        match, found = super().matches({**scope, "path": raw})
+        if match is not Match.NONE:
+            names = {name: unquote(value) for name, value in found["path_params"].items()}
+            found = {**found, "path_params": names}
+        return match, found
+
+
+router = APIRouter(prefix="/api/v1", route_class=Route)
 
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 Name = Annotated[str, Path(max_length=200)]
@@ -451,7 +468,7 @@ async def var_backtest(asked: Rows, portfolio: Portfolio) -> Response:
 
 # what is known of the quality of data, and the key of each
 QUALITY = {
-    "rejected": ["row_number"],
+    "rejected": ["session_date", "source_file", "source_row", "rule"],
     "missing": ["symbol", "timeframe", "session_date"],
     "staleness": ["symbol", "timeframe"],
     "suspect_jumps": ["symbol", "session_date"],
@@ -468,8 +485,9 @@ QUALITY = {
 )
 async def quality(asked: Rows) -> Response:
     return await asked.rows(
-        lambda market: market.sql(NUMBERED.format("serving.data_quality")),
-        ["row_number"],
+        lambda market: market.sql("from serving.data_quality"),
+        ["symbol", "timeframe", "finding", "rule"],
+        nullable=["symbol", "timeframe", "rule"],
         reads_clock=True,
     )
 
@@ -485,11 +503,9 @@ async def quality_of(
     ],
 ) -> Response:
     key = QUALITY[one_of("finding", finding, sorted(QUALITY))]
-    query = NUMBERED.format("bars.rejected") if finding == "rejected" else f"from bars.{finding}"
     return await asked.rows(
-        lambda market: market.sql(query), key, reads_clock=finding == "staleness"
+        lambda market: market.sql(f"from bars.{finding}"),
+        key,
+        nullable=key if finding == "rejected" else (),
+        reads_clock=finding == "staleness",
     )
-
-
-# rows without a key of their own, some of whose columns may be NULL
-NUMBERED = "select row_number() over (order by one) as row_number, * from {} as one"

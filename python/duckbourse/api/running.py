@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from duckbourse.api.bounds import Bounds
 
@@ -14,6 +17,40 @@ from duckbourse.api.bounds import Bounds
 STOP_SECONDS = 10
 # connections at once, of which a page has a few
 MOST_CONNECTIONS = 500
+
+
+def protocol_of(seconds: float) -> type[H11Protocol]:
+    """Return a protocol on which the head of a request ends within so many seconds."""
+
+    class Timed(H11Protocol):
+        _ends: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._await_head()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            # between two requests, uvicorn's own time of keeping alive applies
+            is_in_head = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+            if not is_in_head:
+                self._forget()
+            elif self._ends is None:
+                self._await_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._forget()
+            super().connection_lost(exc)
+
+        def _await_head(self) -> None:
+            self._ends = self.loop.call_later(seconds, self.transport.close)
+
+        def _forget(self) -> None:
+            if self._ends is not None:
+                self._ends.cancel()
+                self._ends = None
+
+    return Timed
 
 
 class Running(uvicorn.Server):
@@ -28,6 +65,7 @@ class Running(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 ws="none",
+                http=protocol_of(bounds.head_seconds),
                 limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=STOP_SECONDS,
                 timeout_keep_alive=30,

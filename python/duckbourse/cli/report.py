@@ -13,7 +13,7 @@ from duckbourse.cli.listing import completed
 from duckbourse.cli.options import Day
 from duckbourse.cli.output import notes, results
 from duckbourse.errors import ConfigurationError
-from duckbourse.report import Selection, write
+from duckbourse.report import MOST_BYTES, Selection, write
 from duckbourse.report import report as report_of
 from duckbourse.settings import settings
 from duckbourse.warehouse import confine, open_published
@@ -91,6 +91,9 @@ def report(
     finally:
         connection.close()
     write(written.html, path)
+    if written.size_bytes > MOST_BYTES:
+        size = f"{written.size_bytes / 1e6:.1f} MB"
+        notes.print(f"it has {size}: --portfolio, --symbols and --scanner narrow it", markup=False)
     for each in written.left_out:
         notes.print(f"left out: {each}", markup=False)
     results.print(f"{path}", markup=False)

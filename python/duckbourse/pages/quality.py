@@ -96,6 +96,31 @@ def quality(panels: Panels) -> dict[str, Any]:
             order by finding, rule
             """,
         ),
+        # a symbol that breaks several rules is one
+        "finding_totals": panels.rows(
+            "finding_totals",
+            """
+            select
+                finding,
+                sum(finding_count)::bigint as finding_count,
+                count(distinct symbol) as symbol_count
+            from serving.data_quality
+            group by finding
+            order by finding
+            """,
+        ),
+        # of these, the lists below have the first ones
+        "totals": panels.row(
+            "totals",
+            """
+            select
+                (select count(*) from bars.rejected) as rejected,
+                (select count(*) from bars.suspect_jumps) as jumps,
+                (select count(*) from bars.suspect_extremes) as extremes,
+                (select count(distinct (symbol, timeframe)) from bars.missing) as missing,
+                (select count(*) from bars.deliveries) as deliveries
+            """,
+        ),
         "rejected": panels.rows(
             "rejected",
             """

@@ -13,7 +13,7 @@ CHART_DAYS = 1096
 
 
 def risk(panels: Panels, name: str) -> dict[str, Any]:
-    """Answer `/risk/{portfolio}`; the chart has the lookback that most methods have."""
+    """Answer `/risk/{portfolio}`; chart and components have the lookback of most methods."""
     check_portfolio(panels, name)
     of = {"portfolio": name}
     latest = panels.rows(
@@ -37,10 +37,11 @@ def risk(panels: Panels, name: str) -> dict[str, Any]:
         """,
         **of,
     )
+    bands = _bands(panels, name)
     return {
         "portfolio": name,
         "latest": latest,
-        **_bands(panels, name),
+        **bands,
         "backtest": panels.rows(
             "backtest",
             """
@@ -94,6 +95,7 @@ def risk(panels: Panels, name: str) -> dict[str, Any]:
                 session_date,
                 method,
                 confidence,
+                lookback_sessions,
                 weight,
                 component_ratio,
                 component_var_amount,
@@ -104,11 +106,13 @@ def risk(panels: Panels, name: str) -> dict[str, Any]:
                 portfolio = $portfolio
                 and weight <> 0
                 and lookback_sessions = (
-                    select min(lookback_sessions) from risk.component_var
+                    select min_by(lookback_sessions, abs(lookback_sessions - $lookback))
+                    from risk.component_var
                     where portfolio = $portfolio
                 )
             order by method, confidence, component_ratio desc, symbol
             """,
+            lookback=bands["lookback_sessions"],
             **of,
         ),
     }

@@ -48,6 +48,7 @@ def scanners(
                 scanner,
                 preset,
                 setting,
+                calendar,
                 trade_count,
                 session_count,
                 win_rate,

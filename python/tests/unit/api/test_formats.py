@@ -145,6 +145,47 @@ def test_pages_have_every_row_once_in_order(
     assert rows == sorted(connection.sql(ROWS).fetchall(), reverse=descends)
 
 
+NULLS = """
+    select if(a = 0, null, a) as a, if(b = 0, null, 'x' || b) as b, c
+    from range(3) as one (a), range(3) as two (b), range(2) as three (c)
+"""
+
+
+@pytest.mark.parametrize("size", [1, 4, 7])
+@pytest.mark.parametrize("descends", [False, True])
+def test_null_in_a_key_is_one_of_its_values(
+    connection: duckdb.DuckDBPyConnection, size: int, descends: bool
+) -> None:
+    key = ["a", "b", "c"]
+    rows: list[Any] = []
+    cursor: str | None = None
+    while True:
+        values = key_in(cursor, "here") if cursor else None
+        found = after(connection.sql(NULLS), key, values, descends=descends, nullable=["a", "b"])
+        page = encode(found, JSON, limit=size, key=key)
+        rows += found.limit(page.row_count).fetchall()
+        if page.next_key is None:
+            break
+        cursor = opaque("here", page.next_key)
+    wanted = connection.sql(NULLS).fetchall()
+    assert rows == sorted(
+        wanted, key=lambda row: (row[0] or 0, row[1] or "", row[2]), reverse=descends
+    )
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_wide_page_has_fewer_rows(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("duckbourse.api.formats.MOST_VALUES", 6)
+    found = connection.sql("select range as a, range as b from range(10)")
+    page = encode(found, kind, limit=10, key=["a"])
+    assert (page.row_count, page.next_key) == (3, ("2",))
+    assert encode(found, kind, limit=2, key=["a"]).row_count == 2
+    monkeypatch.setattr("duckbourse.api.formats.MOST_VALUES", 1)
+    assert encode(found, kind, limit=10, key=["a"]).row_count == 1
+
+
 @given(st.text(max_size=60))
 def test_text_that_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Refused) as refused:

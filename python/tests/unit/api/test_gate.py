@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import structlog
 
 from duckbourse.api import Bounds, Tokens
-from duckbourse.api.gate import HEADERS
+from duckbourse.api.gate import HEADERS, names_of
 from tests.support.serving import COMMAND, READ, Served, serving
 from tests.unit.market.test_publications import published
 
@@ -93,6 +95,62 @@ def test_a_client_is_asked_to_slow_down(tmp_path: Path) -> None:
     assert 429 in codes
 
 
+def test_no_reader_keeps_a_command_out(tmp_path: Path) -> None:
+    command = {"authorization": f"Bearer {COMMAND}", "x-bourse": "1"}
+    with serving(published(tmp_path, 1), bounds=Bounds(requests_per_second=2)) as found:
+        assert 429 in {found.get(address).status_code for address in ("/", "/api/v1/x") * 6}
+        for token in (COMMAND, READ):
+            sent = command | {"authorization": f"Bearer {token}"}
+            answer = found.http.post("/api/live/halt", json={"account": "a"}, headers=sent)
+            # without the token, a command is a request like any other
+            assert answer.status_code == (404 if token == COMMAND else 429)
+        codes = {
+            found.http.post("/api/live/halt", json={"account": "a"}, headers=command).status_code
+            for _ in range(12)
+        }
+        assert codes == {404, 429}
+
+
+def test_a_page_elsewhere_spends_no_requests(tmp_path: Path) -> None:
+    with serving(published(tmp_path, 1), bounds=Bounds(requests_per_second=2)) as found:
+        for _ in range(12):
+            assert found.get("/", sec_fetch_site="cross-site").status_code == 403
+        followed = found.get("/", sec_fetch_site="cross-site", sec_fetch_mode="navigate")
+        assert followed.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /api", b"GET / HTTP/1.1\r\nHost: a", b"POST /api/live/halt HTTP/1.1\r\n{}\r\n{{"],
+)
+def test_a_request_that_never_ends_is_ended(tmp_path: Path, sent: bytes) -> None:
+    bounds = Bounds(head_seconds=0.1, body_seconds=0.1, requests_per_second=1_000)
+    with serving(published(tmp_path, 1), bounds=bounds) as found:
+        head = (
+            f"Host: 127.0.0.1:{found.port}\r\nAuthorization: Bearer {COMMAND}\r\nX-Bourse: 1\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", found.port), timeout=30) as connection:
+            connection.sendall(sent.replace(b"{}\r\n", f"{head}\r\n".encode()))
+            answer = b""
+            while part := connection.recv(1_000):
+                answer += part
+        # as h11 closes it, or with an answer
+        assert answer == b"" or answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 "))
+        # and one that takes its time between two requests goes on
+        for _ in range(2):
+            assert found.get(ADDRESS).status_code == 200
+            threading.Event().wait(0.15)
+
+
+def test_a_server_is_known_by_the_names_that_browsers_send() -> None:
+    assert {"127.0.0.1", "localhost", "127.0.0.1:80"} <= {*names_of("127.0.0.1", 80)}
+    assert "127.0.0.1" not in names_of("127.0.0.1", 8765)
+    assert {"bourse.example", "bourse.example:8765"} <= {
+        *names_of("0.0.0.0", 8765, ["bourse.example"])
+    }
+
+
 def test_commands_need_a_token_of_their_own_and_a_header(served: Served, tmp_path: Path) -> None:
     for name in ("halt", "resume", "square-off", "close"):
         address = f"/api/live/{name}"
@@ -131,11 +189,24 @@ def test_no_path_leaves_the_front_end(served: Served, path: str) -> None:
     assert served.raw(head.encode()).startswith(b"HTTP/1.1 404 ")
 
 
-def test_nothing_secret_is_logged_or_repeated(served: Served) -> None:
-    with structlog.testing.capture_logs() as logged:
+def test_nothing_secret_is_logged_or_repeated(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError(f"{READ} {COMMAND} secret_account")
+
+    with structlog.testing.capture_logs() as logged, monkeypatch.context() as broken:
+        broken.setattr("duckbourse.api.live.readable_sessions", fail)
+        failed = served.get("/api/pages/live", x_bourse_account="secret_account")
+    assert failed.status_code == 500
+    [entry] = logged
+    assert (entry["event"], entry["error"]) == ("a request failed", "ValueError")
+    assert any("test_gate.py" in frame for frame in entry["frames"])
+    with structlog.testing.capture_logs() as later:
         answers = [
-            served.get(f"/api/v1/bars/{READ}/1d"),
+            failed,
             served.get(ADDRESS, authorization="Bearer wrong-secret-of-somebody"),
+            served.get(f"{ADDRESS}?cursor={READ}"),
             served.get("/api/pages/live", x_bourse_account="secret_account"),
             served.http.post(
                 "/api/live/halt",
@@ -143,10 +214,10 @@ def test_nothing_secret_is_logged_or_repeated(served: Served) -> None:
                 headers={"authorization": f"Bearer {COMMAND}", "x-bourse": "1"},
             ),
         ]
-    for answer in answers[1:]:
+    for answer in answers:
         for secret in (READ, COMMAND, "wrong-secret", "secret_account"):
             assert secret not in answer.text
             assert secret not in str(answer.headers)
-            assert secret not in str(logged)
+            assert secret not in str(logged + later)
     assert READ not in repr(Tokens(READ, COMMAND))
     assert COMMAND not in repr(Tokens(READ, COMMAND))

@@ -31,7 +31,16 @@ from duckbourse.report import (
     report,
     write,
 )
-from tests.support.pages import NAME, SYMBOL, empty_publication, one_bar, small_publication
+from tests.support.pages import (
+    NAME,
+    SYMBOL,
+    columns,
+    empty_publication,
+    insert,
+    one_bar,
+    relations,
+    small_publication,
+)
 
 BLOCK = re.compile(r'<script type="application/(json|gzip)" id="answer:([^"]*)">(.*?)</script>')
 TOKEN = re.compile(r"--([\w-]+): (#[0-9a-f]{6});")
@@ -139,10 +148,24 @@ def test_it_reports_how_far_it_is() -> None:
     assert all(done < total for _, done, total in said)
 
 
+def test_a_report_of_one_portfolio_holds_no_other() -> None:
+    with small_publication() as connection:
+        for relation in relations(connection):
+            if "portfolio" in columns()[relation]:
+                insert(connection, relation, portfolio="secret_two")
+        whole = report(connection)
+        one = report(connection, Selection(portfolios=["one"]))
+    assert "secret_two" in json.dumps(held(whole.html)["/overview"])
+    assert "secret_two" not in json.dumps(held(one.html))
+    assert held(one.html)["/overview"]["portfolios"]
+    assert one.size_bytes == len(one.html.encode())
+
+
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "below" / "report.html"
     write("first", path)
     assert path.read_text() == "first"
+    assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(BourseError):
         write("second", tmp_path / "below" / "report.html" / "x.html")
     with pytest.raises(UnicodeEncodeError):

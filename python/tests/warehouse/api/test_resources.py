@@ -156,8 +156,6 @@ def test_a_resource_is_the_rows_of_a_query(
     answer = served.get(f"{there}{'&' if '?' in there else '?'}limit=20000")
     assert answer.status_code == 200, answer.text
     rows = answer.json()["rows"]
-    for row in rows:
-        row.pop("row_number", None)
     if not order:
         rows, wanted = (sorted(each, key=str) for each in (rows, wanted))
     assert rows == wanted
@@ -167,11 +165,11 @@ def test_a_resource_is_the_rows_of_a_query(
         answer = served.get(there, accept=kind)
         assert answer.headers["content-type"].startswith(kind)
         if kind == CSV:
-            assert answer.text.split("\r\n")[0].removeprefix("row_number,") == ",".join(names)
+            assert answer.text.split("\r\n")[0] == ",".join(names)
             continue
         read = polars.read_ipc_stream if kind == ARROW else polars.read_parquet
         frame: Any = read(io.BytesIO(answer.content))
-        assert [name for name in frame.columns if name != "row_number"] == names
+        assert frame.columns == names
         assert frame.height == min(len(wanted), 1_000)
 
 
@@ -206,6 +204,17 @@ def test_pages_follow_one_another(served: Served, order: str) -> None:
         following = answer.links.get("next", {}).get("url")
     assert rows == whole
     assert len(rows) == 252
+    for finding in ("quality", "quality/rejected", "quality/missing"):
+        address = f"/api/v1/{finding}?order={order}"
+        whole = served.get(f"{address}&limit=20000").json()["rows"]
+        following, rows = f"{address}&limit={len(whole) // 9}", []
+        while following:
+            answer = served.get(following)
+            rows += answer.json()["rows"]
+            following = answer.links.get("next", {}).get("url")
+        assert rows == whole, finding
+        assert len({str(row) for row in rows}) == len(rows)
+    address = "/api/v1/bars/AAPL/1d?since=2010-01-01&until=2010-12-31"
     cursor = re.search("cursor=([^&>]+)", served.get(f"{address}&limit=1").headers["link"])
     assert cursor
     other = served.get(f"/api/v1/bars/MMM/1d?cursor={cursor[1]}")
@@ -356,7 +365,7 @@ def test_the_client_reads_frames_over_pages(served: Served) -> None:
         with pytest.raises(ServerRefused, match="did you mean 'AAPL'") as refused:
             client.frame("bars", "APPL", "1d")
         assert refused.value.status == 404
-        with pytest.raises(ServerRefused, match="no such address"):
+        with pytest.raises(ServerRefused, match="there is no symbol 'A/B c%'"):
             client.frame("bars", "A/B c%", "1d")
     with (
         served.client("none") as client,
@@ -384,10 +393,37 @@ QUERIES = (
     "var/equal_20?method={}", "backtests?setting={}", "portfolios/equal_20/performance?until={}",
     "scans/crp?session=2010-05-28&cutoff={}&preset=standard", "scanners?{}=1",
     "scans/crp?session={}&cutoff=09:50&preset=standard",
+    "pages/symbols/AAPL/1d?points={}", "pages/symbols/AAPL/1d?from={}", "pages/meta?date={}",
+    "pages/symbols/AAPL/1d?to={}", "pages/symbols/AAPL/5m?date={}", "pages/overview?scanner={}",
+    "pages/symbols/AAPL/1d?{}=1", "pages/symbols/AAPL/{}", "pages/backtests/{}", "pages/risk/{}",
+    "pages/overview?date={}", "pages/symbols/{}?scanner=crp", "pages/portfolios/{}",
+)  # fmt: skip
+NUMBERS = (
+    "bars/AAPL/1d?limit={}", "indicators/AAPL/1d/rsi?periods={}", "var/equal_20?lookback={}",
+    "var/equal_20?horizon={}", "pages/symbols/AAPL/1d?points={}",
 )  # fmt: skip
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
+@given(
+    st.sampled_from(NUMBERS),
+    st.one_of(
+        st.integers(-(10**30), 10**30).map(str),
+        st.builds("{}{}".format, st.sampled_from(["0", "00000000", "+", " ", "-"]), st.integers(1)),
+        st.sampled_from(["1e9", "0x10", "1_000", "\u0661", "9" * 3_000, "\u00b2", "0" * 3_000]),
+    ),
+)
+def test_no_number_is_beyond_its_bounds(served: Served, address: str, number: str) -> None:
+    answer = served.get(
+        f"/api/v1/{address.format(quote(number, safe=''))}".replace("v1/pages", "pages")
+    )
+    assert answer.status_code in (200, 400, 404, 422), (address, number, answer.text)
+    if "points" in address and answer.status_code == 200:
+        assert 1 <= int(number) <= 20_000
+        assert len(answer.json()["columns"]["minute"]) <= int(number)
+
+
+@settings(max_examples=200)
 @given(st.sampled_from((*PATHS, *QUERIES)), NAMES)
 def test_no_name_breaks_the_contract(served: Served, address: str, name: str) -> None:
     answer = served.get(
