@@ -89,6 +89,15 @@ await picture(page, 'live');
 await ask('price 104.25');
 await shows(page, '104.25');
 
+// it hangs, and goes on
+
+// it hangs, and goes on
+await ask('hang');
+await shows(page, 'No word from the loop');
+await examine(page, 'live, silent');
+await picture(page, 'live-silent');
+await ask('go on');
+await became(page, 'the loop is back', () => !document.querySelector('main .callout'));
 
 // one position is closed: of one strategy, with the account's name typed and the second token
 const closes = page.locator('main button:text-is("Close")');

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from duckbourse import clock
 from duckbourse.orders.journal import lock_folder
 from duckbourse.orders.order import Request
 from duckbourse.settings import settings
@@ -141,6 +142,13 @@ class Loops:
             if not self.is_hung:
                 for folder in self.folders:
                     last_prices.write(folder, DAY, ["A"], {"A": (self.price, at(9, 50))})
+                    self._date(folder, 0)
+
+    def _date(self, folder: Path, seconds_ago: float) -> None:
+        then = clock.now().timestamp() - seconds_ago
+        for file in folder.iterdir():
+            if file.is_file() and file.suffix != ".draft":
+                os.utime(file, (then, then))
 
     def trade_at(self, price: str) -> None:
         """Write this price from now on."""
@@ -150,9 +158,7 @@ class Loops:
         """Write nothing any more, and have written nothing for two minutes."""
         self.is_hung = True
         self._is_over.wait(0.5)
-        for file in self.folders[0].iterdir():
-            if file.is_file():
-                os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 120))
+        self._date(self.folders[0], 120)
 
     def go_on(self) -> None:
         """Write prices again."""

@@ -1,8 +1,8 @@
 /* The shell: addresses after the hash, navigation, search, keys, theme. */
-import { h, s, watchTips, tag } from './dom.js';
+import { forgetTokens, h, s, watchTips, tag } from './dom.js';
 import { NotHere } from './source.js';
 import { day, clockTime, words } from './format.js';
-import { oldCharts } from './charts.js';
+import { drawWaiting, oldCharts } from './charts.js';
 
 /* Keys of one letter are off for who dictates to a computer, or types by mistake (WCAG 2.1.4). */
 const HELP = [
@@ -102,6 +102,7 @@ export async function start(source, pages) {
             app.path = path.split('/').map(decoded);
             app.query = new URLSearchParams(query);
             keys = {};
+            forgetTokens(); // the theme may be another
             clearTimeout(timer);
             const page = pages.find(({ name }) => name === app.path[0]) ?? pages[0];
             for (const link of document.querySelectorAll('.nav a')) {
@@ -141,6 +142,7 @@ export async function start(source, pages) {
             const back = placeIn(main);
             dropOld();
             main.replaceChildren(node, foot(app));
+            drawWaiting();
             scrollTo(0, stay ?? 0);
             if (stay !== null) back();
         },

@@ -3,7 +3,8 @@ import { h, s, table, token } from './dom.js';
 import { number, pct, signedPct, monthName, day, stampOf, plural, NONE } from './format.js';
 
 const LC = globalThis.LightweightCharts;
-const FIRST_LABEL_PIXELS = 16;
+const FIRST_LABEL_PIXELS = 16,
+    BARS_AFTER = 2;
 // of a letter of 11 pixels, on the average
 const LETTER_PIXELS = 7;
 const alive = new Set();
@@ -15,17 +16,26 @@ export function oldCharts() {
     };
 }
 
+/* Draw what has got its place by now, before it is painted: nothing below it moves afterwards. */
+const waiting = [];
+export function drawWaiting() {
+    const all = waiting.splice(0);
+    const widths = all.map(({ place }) => Math.floor(place.getBoundingClientRect().width));
+    all.forEach(({ fit }, i) => fit(widths[i]));
+}
+
 /* A drawing as wide as its place, drawn again when that changes. */
 export function drawn(draw, className = 'chart') {
     const place = h('figure', { class: className });
     let width = 0;
-    const watcher = new ResizeObserver(([entry]) => {
-        const now = Math.floor(entry.contentRect.width);
+    const fit = now => {
         if (now > 0 && now !== width) {
             width = now;
             place.replaceChildren(draw(width));
         }
-    });
+    };
+    const watcher = new ResizeObserver(([entry]) => fit(Math.floor(entry.contentRect.width)));
+    waiting.push({ place, fit });
     watcher.observe(place);
     alive.add(() => watcher.disconnect());
     return place;
@@ -93,7 +103,7 @@ export function timeChart({
             borderColor: token('line'),
             timeVisible: intraday,
             secondsVisible: false,
-            rightOffset: 2,
+            rightOffset: BARS_AFTER,
             minBarSpacing: 0.05,
         },
         crosshair: {
@@ -105,6 +115,9 @@ export function timeChart({
         handleScroll: { mouseWheel: false, vertTouchDrag: false },
         handleScale: { mouseWheel: true },
     });
+    // hidden until its panes have their sizes
+    const panesOf = place.firstElementChild;
+    panesOf.style.visibility = 'hidden';
     const kinds = {
         line: LC.LineSeries,
         area: LC.AreaSeries,
@@ -225,12 +238,13 @@ export function timeChart({
     chart.subscribeCrosshairMove(e => say(e.time === undefined ? null : index.get(e.time)));
     /* All of it, with space at the left for the first label of the axis. */
     function showAll() {
-        const scale = chart.timeScale();
-        scale.fitContent();
-        const range = scale.getVisibleLogicalRange();
-        if (!range || !scale.width()) return;
-        const before = ((range.to - range.from) * FIRST_LABEL_PIXELS) / scale.width();
-        scale.setVisibleLogicalRange({ from: range.from - before, to: range.to });
+        const scale = chart.timeScale(),
+            to = index.size - 1 + BARS_AFTER;
+        if (!index.size || !scale.width()) return;
+        scale.setVisibleLogicalRange({
+            from: -(to * FIRST_LABEL_PIXELS) / scale.width() - 0.5,
+            to,
+        });
     }
     /* all of it is shown in whatever size it gets, until somebody moves it */
     let isWhole = fit && !after && !moved;
@@ -245,6 +259,7 @@ export function timeChart({
         ready.disconnect();
         requestAnimationFrame(() => {
             if (fit) showAll();
+            panesOf.style.removeProperty('visibility');
             after?.(chart, made);
             if (moved)
                 chart

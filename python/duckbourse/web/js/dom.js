@@ -17,8 +17,16 @@ export const h = (name, attributes, ...children) =>
     fill(document.createElement(name), attributes, children);
 export const s = (name, attributes, ...children) =>
     fill(document.createElementNS('http://www.w3.org/2000/svg', name), attributes, children);
-export const token = name =>
-    getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/* A color of app.css, read once in a drawing: charts ask for each bar. */
+const tokens = new Map();
+export function token(name) {
+    if (!tokens.has(name)) {
+        const style = getComputedStyle(document.documentElement);
+        tokens.set(name, style.getPropertyValue(`--${name}`).trim());
+    }
+    return tokens.get(name);
+}
+export const forgetTokens = () => tokens.clear();
 export const tag = (text, kind = '') => h('span', { class: `tag ${kind}` }, text);
 /* A number in the color of its sign, which also stands before it. */
 export const toned = (value, text) =>

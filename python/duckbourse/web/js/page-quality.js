@@ -32,9 +32,14 @@ export async function qualityPage(app) {
     const worst = q.days.session_date
         .map((date, i) => ({ date, count: q.days.missing_count[i] }))
         .filter(x => x.count > 20 && x.count > most / 5);
-    const totals = new Map();
-    for (const f of q.findings)
-        totals.set(f.finding, (totals.get(f.finding) ?? 0) + f.finding_count);
+    const totals = q.finding_totals;
+    /* what a list leaves out is said, since a file of it leaves it out as well */
+    const cut = (rows, key, note) => {
+        const all = q.totals?.[key] ?? rows.length;
+        const said =
+            rows.length < all ? `${number(rows.length)} of ${number(all)}; ./bourse sql has all` : null;
+        return [note, said].filter(Boolean).join('; ') || null;
+    };
     const symbol = { key: 'symbol', title: 'Symbol', show: r => h('b', {}, r.symbol) },
         session = { key: 'session_date', title: 'Session', show: r => day(r.session_date) };
     const prices = (...keys) =>
@@ -59,23 +64,19 @@ export async function qualityPage(app) {
                 title: 'Findings',
                 sql: q.sql.findings,
                 flush: true,
-                body: totals.size
+                body: totals.length
                     ? figures(
-                          [...totals].slice(0, 8).map(([finding, count]) => {
-                              const symbols = Math.max(
-                                  ...q.findings
-                                      .filter(f => f.finding === finding)
-                                      .map(f => f.symbol_count),
-                              );
-                              return {
-                                  label: FINDINGS[finding] ?? words(finding),
-                                  value: number(OF_SERIES.includes(finding) ? symbols : count),
-                                  small: OF_SERIES.includes(finding)
-                                      ? 'symbols'
-                                      : `in ${plural(symbols, 'symbol')}`,
-                                  doc: 'serving.data_quality.finding',
-                              };
-                          }),
+                          totals.map(t => ({
+                              label: FINDINGS[t.finding] ?? words(t.finding),
+                              value: number(
+                                  OF_SERIES.includes(t.finding) ? t.symbol_count : t.finding_count,
+                              ),
+                              small: OF_SERIES.includes(t.finding)
+                                  ? 'symbols'
+                                  : `in ${plural(t.symbol_count, 'symbol')}`,
+                              doc: 'serving.data_quality.finding',
+                          })),
+                          Math.min(8, totals.length),
                       )
                     : h('p', { class: 'empty' }, tag('✓ no findings', 'good')),
             }),
@@ -148,6 +149,7 @@ export async function qualityPage(app) {
             }),
             panel({
                 title: 'Rejected rows',
+                note: cut(q.rejected, 'rejected'),
                 width: 'w7',
                 sql: q.sql.rejected,
                 flush: true,
@@ -186,7 +188,7 @@ export async function qualityPage(app) {
             }),
             panel({
                 title: 'Suspect jumps',
-                note: 'no known split or dividend explains them',
+                note: cut(q.jumps, 'jumps', 'no known split or dividend explains them'),
                 width: 'w7',
                 sql: q.sql.jumps,
                 flush: true,
@@ -241,6 +243,7 @@ export async function qualityPage(app) {
             }),
             panel({
                 title: 'Suspect extremes',
+                note: cut(q.extremes, 'extremes'),
                 width: 'w5',
                 sql: q.sql.extremes,
                 flush: true,
@@ -307,6 +310,7 @@ export async function qualityPage(app) {
             }),
             panel({
                 title: 'Most gaps',
+                note: cut(q.missing, 'missing'),
                 width: 'w7',
                 sql: q.sql.missing,
                 flush: true,
@@ -348,6 +352,7 @@ export async function qualityPage(app) {
             }),
             panel({
                 title: 'Deliveries',
+                note: cut(q.deliveries, 'deliveries'),
                 sql: q.sql.deliveries,
                 flush: true,
                 body: table({

@@ -406,7 +406,7 @@ function componentsPanel(d, confidence, money_) {
     return panel({
         title: 'Component VaR',
         width: 'w3',
-        note: `${methodName(method)}, ${pct(confidence, 0)}`,
+        note: `${methodName(method)}, ${pct(confidence, 0)}, ${plural(rows[0].lookback_sessions, 'session')}`,
         sql: d.sql.components,
         body: sideBars({
             label: 'Component VaR by symbol',

@@ -676,7 +676,9 @@ function chartOf({
                 marks.filter(m => m.time >= times[0]).sort((a, b) => a.time - b.time),
             );
             if (!signal || !n) return;
-            const scale = chart.timeScale();
+            const scale = chart.timeScale(),
+                // a signal has the prices of its session, and the bars are adjusted for later splits
+                adjusted = at => (missing(at) ? at : at * (signal.price_factor ?? 1));
             if (isBlind) {
                 for (const [at, color, title] of [
                     [signal.stop_price, 'down', 'stop'],
@@ -685,7 +687,7 @@ function chartOf({
                 ])
                     if (!missing(at))
                         made[0].createPriceLine({
-                            price: at,
+                            price: adjusted(at),
                             color: token(color),
                             lineWidth: 1,
                             lineStyle: 2,
@@ -700,10 +702,10 @@ function chartOf({
                         known: nearest(seconds(signal.known_ts)),
                         entry: nearest(seconds(signal.entry_ts)),
                         exit: nearest(seconds(signal.exit_ts)),
-                        entryPrice: signal.entry_price,
-                        exitPrice: signal.exit_price,
-                        stop: signal.stop_price,
-                        goal: signal.target_price,
+                        entryPrice: adjusted(signal.entry_price),
+                        exitPrice: adjusted(signal.exit_price),
+                        stop: adjusted(signal.stop_price),
+                        goal: adjusted(signal.target_price),
                         best: percent(signal.max_favorable_return),
                         label: `known ${clockTime(signal.known_ts)}`,
                     }),
