@@ -47,12 +47,10 @@ from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategies import Strategies, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.warehouse import open_published
-from duckbourse.words import counted
+from duckbourse.words import counted, shortened
 
 REFRESHED_PER_SECOND = 5
 PAPER = "paper"
-# of the symbols that are not traded
-NAMED = 3
 SEED = 1
 
 
@@ -218,7 +216,7 @@ def trade(
     checks = open_checks(check or [])
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
-        names = ", ".join(missing[:NAMED]) + ", …" * (len(missing) > NAMED)
+        names = shortened(missing)
         total = len(publication.instruments)
         notes.print(
             f"{counted(len(missing), f'of {total} symbols is', f'of {total} symbols are')}"

@@ -77,8 +77,10 @@ class Book:
         self.positions: dict[Key, Position] = {}
         self.best_price: dict[str, Decimal] = {}
         self.exit_reason: dict[str, Reason] = {}
-        # the entries of this session whose exits are not those that they were ordered with
-        self.changed_exits: set[str] = set()
+        # who moved the exits of an entry last: a strategy, or `by_hand`
+        self.exits_by: dict[str, str] = {}
+        # the orders of this session whose terms or exits were changed, as they were asked for
+        self.asked: dict[str, Request] = {}
         self.state = TradingState.HALTED
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
@@ -367,6 +369,7 @@ class Book:
             fills=tuple(fills),
             best_price={name: best for name, best in self.best_price.items() if name in entries},
             exit_reason={name: why for name, why in self.exit_reason.items() if name in entries},
+            exits_by={name: by for name, by in self.exits_by.items() if name in entries},
             marks={
                 symbol: mark
                 for symbol, mark in self.marks.items()
@@ -415,7 +418,10 @@ class Book:
 
     @_apply.register
     def _(self, event: events.OrderWaiting) -> None:
-        self.waiting[event.request.order_id] = event
+        order_id = event.request.order_id
+        if (before := self.waiting.get(order_id)) is not None:
+            self.asked.setdefault(order_id, before.request)
+        self.waiting[order_id] = event
 
     @_apply.register
     def _(self, event: events.OrderDenied) -> None:
@@ -549,6 +555,8 @@ class Book:
     def _(self, event: events.ModifyEnded) -> None:
         order = self.orders[event.order_id]
         accepted = event.is_accepted and order.pending is not None
+        if accepted:
+            self.asked.setdefault(event.order_id, order.request)
         self._store(
             replace(
                 order,
@@ -566,8 +574,9 @@ class Book:
 
     @_apply.register
     def _(self, event: events.ExitsChanged) -> None:
-        self.changed_exits.add(event.entry_id)
         order = self.orders[event.entry_id]
+        self.asked.setdefault(event.entry_id, order.request)
+        self.exits_by[event.entry_id] = event.by
         pending = order.pending and replace(order.pending, exits=event.exits)
         changed = replace(order.request, exits=event.exits)
         self._store(replace(order, request=changed, pending=pending))
@@ -637,6 +646,7 @@ class Book:
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
         self.best_price, self.exit_reason = dict(carried.best_price), dict(carried.exit_reason)
+        self.exits_by = dict(carried.exits_by)
         self.marks = dict(carried.marks)
         self.action_ids = dict.fromkeys(carried.action_ids)
         self.cash_ids = dict.fromkeys(carried.cash_ids)

@@ -76,6 +76,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fills: tuple[Fill, ...] = ()
     best_price: dict[str, Decimal] = {}
     exit_reason: dict[str, Reason] = {}
+    exits_by: dict[str, str] = {}
     marks: dict[str, Decimal] = {}
     action_ids: tuple[str, ...] = ()
     cash_ids: tuple[str, ...] = ()
@@ -191,10 +192,15 @@ class ExitTriggered(Event, frozen=True, kw_only=True):
 
 
 class ExitsChanged(Event, frozen=True, kw_only=True):
-    """An entry has other exits from now on: a person or its strategy moved them."""
+    """
+    An entry has other exits from now on.
+
+    `by` is the strategy that moved them, or `by_hand`; empty in what was journaled without it.
+    """
 
     entry_id: str
     exits: Exits
+    by: str = ""
 
 
 class FlattenRequested(Event, frozen=True, kw_only=True):

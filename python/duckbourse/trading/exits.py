@@ -36,15 +36,15 @@ from duckbourse.orders.order import (
     Product,
     Reason,
     Request,
-    Side,
     order_id_of,
 )
 from duckbourse.risk import exits
+from duckbourse.risk.checks import require_exits_ahead
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.calls import Calls
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.resting import RestingStops
-from duckbourse.trading.strategy import owner_of
+from duckbourse.trading.strategy import BY_HAND, owner_of
 
 log = structlog.get_logger()
 
@@ -226,12 +226,13 @@ class ExitManager:
                 self.close(order, reason)
         return list(dict.fromkeys(order.request.order_id for order in (*entries, *opening)))
 
-    def change(self, entry_id: str, wanted: Exits) -> None:
+    def change(self, entry_id: str, wanted: Exits, by: str) -> None:
         """
         Give an entry other exits; a new trailing stop is measured from the price of now.
 
+        `by` is a strategy, or `by_hand`: what a person moved is no strategy's to move.
         Raise OrderDeniedError if it holds nothing and is not open, if it is being closed, or if an
-        exit would be due at once.
+        exit is impossible or would be due at once.
         """
         entry = self.book.orders[entry_id]
         request, held = entry.request, self.book.held_quantity(entry_id)
@@ -239,18 +240,16 @@ class ExitManager:
             raise OrderDeniedError("EXIT_AT_WORK", f"held={held}, exit_reason={reason}")
         if request.reason is not Reason.ENTRY or not (held or entry.state.is_live):
             raise OrderDeniedError("EXITS", f"held={held}, order={entry.state}")
+        if by != BY_HAND and self.book.exits_by.get(entry_id) == BY_HAND:
+            raise OrderDeniedError("EXITS", f"moved_by={BY_HAND}, by={by}")
         price = self._price(entry)
         if price is None:
             raise OrderDeniedError("NO_PRICE", f"symbol={request.symbol}, ticks=0")
-        expected = price
-        if not held and request.limit_price is not None:
-            expected = (min if request.side is Side.BUY else max)(price, request.limit_price)
         now, before = clock.now(), request.exits or Exits()
-        if detail := exits.due_at_once(wanted, request.side, expected, now):
-            raise OrderDeniedError("EXITS", detail)
+        require_exits_ahead(wanted, request, price, now, is_held=held > 0)
         if wanted == before:
             return
-        self._manager.record(events.ExitsChanged(at=now, entry_id=entry_id, exits=wanted))
+        self._manager.record(events.ExitsChanged(at=now, entry_id=entry_id, exits=wanted, by=by))
         if held and wanted.trail_distance not in (None, before.trail_distance):
             self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=price))
 

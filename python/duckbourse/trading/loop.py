@@ -641,7 +641,7 @@ class Trader:
         try:
             if order is None or owner_of(order.request.strategy) != strategy:
                 raise OrderDeniedError("EXITS", f"order={order_id}, of_strategy=no")
-            self.exits.change(order_id, wanted.exits)
+            self.exits.change(order_id, wanted.exits, strategy)
             self._denied_changes.pop(order_id, None)
         except OrderDeniedError as denial:
             if self._denied_changes.get(order_id) == (wanted.exits, denial.code):

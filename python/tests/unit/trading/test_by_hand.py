@@ -462,17 +462,43 @@ def test_another_order_under_a_used_id_is_refused(market: Market, changed: dict[
     assert len(trader.book.orders) == 1
 
 
-def test_another_order_under_the_id_of_one_whose_stop_was_moved_is_refused(market: Market) -> None:
-    """Whatever was ordered, it was answered as filled and never sent."""
+CHANGES: dict[str, dict[str, Decimal | int]] = {
+    "stop": {"stop_price": Decimal(91)},
+    "limit": {"limit_price": Decimal(98)},
+    "quantity": {"quantity": 12},
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_order_that_was_changed_is_repeated_as_it_was_asked(
+    market: Market, changed: dict[str, Decimal | int], waits: bool
+) -> None:
+    """Another order under its id was answered as done, or the same one refused for ever."""
+    if waits and "stop_price" in changed:
+        return  # the exits of what waits are moved once it is sent
+    if waits:
+        market.limits = with_limits(max_orders_per_minute=2, max_orders_per_second=2)
+        order(market, "before", "buy", quantity=1)
     terms: dict[str, Any] = {"quantity": 10, "limit_price": LIMIT, "stop_price": Decimal(90)}
     order(market, "one", "buy", **terms)
-    market.trade(TICKS, at_tick=moving(market, stop_price=Decimal(91)), to_end=False)
+
+    def change(trader: Trader) -> None:
+        [known] = trader.manager.open_entries
+        assert (known.state is State.NEW) == waits
+        order(market, "move", "modify", known.request.order_id, **changed)
+
+    def repeat(trader: Trader) -> None:
+        order(market, "one", "buy", **terms)
+
+    market.trade(TICKS, at_tick={7: change, 9: repeat}, to_end=False)
     assert answered(market, "move").is_obeyed
-    for again, is_obeyed in ((terms, True), (terms | {"quantity": 50}, False)):
-        order(market, "one", "buy", **again)
-        trader = market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
-        assert answered(market, "one").is_obeyed == is_obeyed
-        assert len(trader.book.orders) == 1
+    assert answered(market, "one").is_obeyed
+    order(market, "one", "buy", **(terms | {"quantity": 50}))
+    market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
+    assert not answered(market, "one").is_obeyed
+    sent = {event.request.order_id for event in market.of(events.OrderIntended)}
+    assert len(sent) <= 1 + waits
 
 
 def test_a_stop_is_not_moved_by_a_command_that_is_refused(market: Market) -> None:
@@ -657,3 +683,16 @@ def test_what_only_closes_has_no_exits(market: Market) -> None:
     assert "it only closes what was opened by hand of A" in answered(market, "two").message
     assert answered(market, "three").message == "15 of 15 A filled at 100"
     assert trader.book.quantity("A", Product.MIS) == -5
+
+
+@pytest.mark.parametrize("terms", [{"target_price": "1e25"}, {"stop_price": "-1e25"}])
+def test_an_exit_that_no_tick_can_reach_is_not_moved(market: Market, terms: dict[str, str]) -> None:
+    """It was in the journal before its answer failed."""
+    order(market, "one", "buy", quantity=10, target_price=Decimal(120))
+    wanted = {name: Decimal(price) for name, price in terms.items()}
+    trader = market.trade(TICKS, at_tick=moving(market, **wanted), to_end=False)
+    answer = answered(market, "move")
+    assert (answer.is_obeyed, answer.figures["code"]) == (False, "PRICE")
+    assert not market.of(events.ExitsChanged)
+    [entry] = trader.book.held_entries()
+    assert entry.request.exits == Exits(target_price=Decimal(120))
