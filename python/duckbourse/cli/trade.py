@@ -30,7 +30,7 @@ from duckbourse.orders.book import Book
 from duckbourse.orders.bus import Message
 from duckbourse.orders.events import StrategyFailed, TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Request
+from duckbourse.orders.order import Product, Reason, Request
 from duckbourse.orders.reconciliation import BY as RECONCILIATION
 from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
@@ -418,7 +418,11 @@ def ending(trader: Trader) -> dict[str, Any]:
         if follows_signals
         else None,
         "failed_strategies": trader.strategies.failures,
-        "entries": sum(trip.entry.request.order_id not in book.carried_orders for trip in trips),
+        "entries": sum(
+            trip.entry.request.order_id not in book.carried_orders
+            and trip.entry.request.reason is Reason.ENTRY
+            for trip in trips
+        ),
         "round_trips": round_trips(trader),
         "positions": [
             {
@@ -441,16 +445,15 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
     """
     book, zone = trader.book, trader.publication.zone
     found = []
-    for order, quantity, closed in book.round_trips():
+    for order, quantity, amount, opening_charges, closed in book.round_trips():
         request, sent_at = order.request, order.sent_at
         is_earlier = request.order_id in book.carried_orders
         count = sum(taken for _, taken in closed)
         price = sum((fill.price * taken for fill, taken in closed), Decimal(0)) / (count or 1)
         paid = (fill.charges_amount * taken / fill.quantity for fill, taken in closed)
-        charges = sum(paid, Decimal(0))
-        if order.filled_quantity:
-            charges += order.charges_amount * count / order.filled_quantity
-        net = (price - (order.average_price or price)) * count * request.side.sign - charges
+        charges = sum(paid, opening_charges * count / quantity)
+        entry_price = amount / quantity
+        net = (price - entry_price) * count * request.side.sign - charges
         last = book.orders.get(closed[-1][0].order_id) if closed else None
         why = str(last.request.reason) if last and last.request.entry_id else "order"
         format = "%Y-%m-%d" if is_earlier else "%H:%M:%S"
@@ -461,7 +464,7 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
                 "symbol": request.symbol,
                 "side": request.side,
                 "quantity": quantity,
-                "entry_price": order.average_price,
+                "entry_price": entry_price,
                 "closed": count,
                 "exit_price": price if count else None,
                 "exit": why if count else None,
