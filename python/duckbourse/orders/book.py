@@ -272,7 +272,7 @@ class Book:
         """
         Return the signed shares by symbol and product that no entry opened, and so no exit closes.
 
-        They come of trades that were not what was ordered.
+        They come of trades that were not what was ordered. A person can take them over.
         """
         found = {}
         for held in self.open_positions():
@@ -285,6 +285,10 @@ class Book:
             if held.quantity != of_entries:
                 found[key] = held.quantity - of_entries
         return found
+
+    def is_provisional(self, symbol: str, product: Product) -> bool:
+        """Return whether a position has a fill that its trades will replace."""
+        return (symbol, product) in self._from_provisional
 
     def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
         """
@@ -600,6 +604,26 @@ class Book:
         pending = order.pending and replace(order.pending, exits=event.exits)
         changed = replace(order.request, exits=event.exits)
         self._store(replace(order, request=changed, pending=pending))
+
+    @_apply.register
+    def _(self, event: events.PositionTakenOver) -> None:
+        request = event.request
+        order_id, key = request.order_id, (request.symbol, request.product)
+        self._store(
+            Order(
+                request=request,
+                state=State.FILLED,
+                filled_quantity=request.quantity,
+                filled_amount=event.amount,
+                message="taken over: no order opened it",
+                sent_at=event.at,
+            )
+        )
+        entries = self._held.get(key, {}) | {order_id: request.quantity}
+        self._held_at_start.setdefault(key, {})[order_id] = request.quantity
+        self._held_before[key] = (self.positions[key].quantity, entries)
+        self._fills_of[key] = []
+        self._attribute(key)
 
     @_apply.register
     def _(self, event: events.FlattenRequested) -> None:

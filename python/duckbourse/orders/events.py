@@ -203,6 +203,17 @@ class ExitsChanged(Event, frozen=True, kw_only=True):
     by: str = ""
 
 
+class PositionTakenOver(Event, frozen=True, kw_only=True):
+    """
+    A person closes what no order opened: it is held as if `request` had opened it for `amount`.
+
+    It came of trades that were not what was ordered.
+    """
+
+    request: Request
+    amount: Decimal
+
+
 class FlattenRequested(Event, frozen=True, kw_only=True):
     """All positions are to be closed, also those that fill later, until trading is active again."""
 
@@ -382,6 +393,7 @@ AnyEvent = (
     | ModifyEnded
     | ExitTriggered
     | ExitsChanged
+    | PositionTakenOver
     | FlattenRequested
     | ExitDelayed
     | StopTakenBack

@@ -278,13 +278,21 @@ class HandOrders:
 
     def _close(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         book, symbol = self._manager.book, wanted.target
+        is_listed = symbol in self._context(BY_HAND).publication.instruments
+        if is_listed and wanted.strategy is None:
+            self._exits.take_over(symbol)
         ids = self._exits.leave(symbol, wanted.strategy, Reason.BY_HAND)
         if not ids:
             of = f" by {wanted.strategy}" if wanted.strategy else ""
-            if symbol not in self._context(BY_HAND).publication.instruments:
-                return self._unknown(symbol)
             if any(each == symbol for each, _ in book.unowned()):
-                return _refused(f"no order of this account opened {symbol}: close it at the broker")
+                what = f"no order of this account opened {symbol}"
+                if not is_listed:
+                    return _refused(f"{what}, and it is not published: close it at the broker")
+                if wanted.strategy:
+                    return _refused(f"{what}; to close it, leave --strategy out")
+                return _refused(f"{what}, and its trades are not reported yet: ask again")
+            if not is_listed:
+                return self._unknown(symbol)
             return _refused(f"nothing of {symbol} is held{of}")
 
         known = set(book.fills)

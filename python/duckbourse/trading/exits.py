@@ -36,6 +36,7 @@ from duckbourse.orders.order import (
     Product,
     Reason,
     Request,
+    Side,
     order_id_of,
 )
 from duckbourse.risk import exits
@@ -225,6 +226,44 @@ class ExitManager:
             if order.state is not State.NEW:
                 self.close(order, reason)
         return list(dict.fromkeys(order.request.order_id for order in (*entries, *opening)))
+
+    def take_over(self, symbol: str) -> None:
+        """
+        Give what no order opened of a symbol an entry, so that it can be closed like any other.
+
+        Of a position that has trades yet to be reported, nobody knows what that is: it stays.
+        """
+        publication = self._publication()
+        for (name, product), quantity in self.book.unowned().items():
+            if name != symbol or self.book.is_provisional(symbol, product):
+                continue
+            position = self.book.positions[symbol, product]
+            price = (
+                position.average_price or self.book.last_price(symbol, self._prices) or Decimal(0)
+            )
+            number = 1
+            while (
+                order_id := order_id_of(
+                    publication.limits.account,
+                    publication.session_date,
+                    "taken over",
+                    *(symbol, product, str(number)),
+                )
+            ) in self.book.orders:
+                number += 1
+            request = Request(
+                order_id=order_id,
+                symbol=symbol,
+                side=Side.BUY if quantity > 0 else Side.SELL,
+                quantity=abs(quantity),
+                product=product,
+                correlation_id=order_id,
+            )
+            self._manager.record(
+                events.PositionTakenOver(
+                    at=clock.now(), request=request, amount=abs(quantity) * price
+                )
+            )
 
     def change(self, entry_id: str, wanted: Exits, by: str) -> None:
         """

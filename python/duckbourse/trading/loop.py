@@ -597,7 +597,7 @@ class Trader:
         if self.comparison_problem:
             reasons.append(self.comparison_problem)
         if unowned := _listed(self.book.unowned()):
-            reasons.append(f"no exit closes {unowned}")
+            reasons.append(f"no exit closes {unowned}: `./bourse order close` does")
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         for name, error in list(self.strategies.failures.items()):
@@ -835,7 +835,7 @@ class Trader:
         else:
             parts.append("no position is open")
         if unowned := _listed(self.book.unowned()):
-            parts.append(f"no exit closes {unowned}: close it at the broker")
+            parts.append(f"no exit closes {unowned}: `./bourse order close` does")
         return replace(
             answer,
             message="; ".join(parts),

@@ -18,14 +18,15 @@ from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.trade import round_trips
 from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
-from duckbourse.orders.book import Book
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import OrderReport, Update
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, Product, Reason, Request, Side
+from duckbourse.trading.commands import FOLDER, OrderByHand, answer_to, send
 from duckbourse.trading.loop import BLIND_SECONDS
 from tests.support.factories import request
-from tests.support.market import ZONE, at, tick
+from tests.support.market import ZONE, at, instrument, tick
 from tests.support.venue import Venue
 from tests.unit.trading.test_exit_and_orders import Unresting
 from tests.unit.trading.test_resting import ENTERED, Day
@@ -58,9 +59,11 @@ def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
         def _fill(
             self, report: OrderReport, quantity: int, price: Decimal, filled_at: datetime
         ) -> Any:
-            return super()._fill(replace(report, **other), quantity, price, filled_at)
+            wrong = {} if self._trades else other
+            return super()._fill(replace(report, **wrong), quantity, price, filled_at)
 
     day = Day(tmp_path / "day")
+    day.market.instruments["B"] = instrument("B")
     day.venue_class = Wrong  # type: ignore[assignment]
     trader = day.traded([*ENTERED, *quiet(2)])
     book = trader.book
@@ -75,6 +78,21 @@ def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
     assert "has a trade to" in book.state_reason
     assert book.unowned() == net
     assert any("no exit closes" in problem for problem in trader.health_problems())
+    # a person closes it, through the checks and the journal, also if the loop is killed meanwhile
+    [symbol] = {name for name, _ in net}
+    wanted = OrderByHand(action="close", target=symbol)
+    with clock.driven_by(lambda: at(9, 47)):
+        send(day.market.folder, "order", "by hand", request_id="close", order=wanted)
+    trader = day.traded([tick(at(9, 48, second), 100, symbol=symbol) for second in range(6)])
+    answer = answer_to(day.market.folder / FOLDER / "close.json", 0)
+    assert answer is not None
+    [count] = {abs(quantity) for quantity in net.values()}
+    assert answer.message == f"closed {count} of {count} {symbol}"
+    assert trader.book.open_positions() == [] and trader.book.unowned() == {}
+    [exit_] = [each.request for each in trader.book.orders.values() if each.request.entry_id]
+    assert (exit_.reason, exit_.quantity) == (Reason.BY_HAND, count)
+    again = rebuild_book(Decimal(100_000), list(day.journal.events), lambda _: None)
+    assert again.carried() == trader.book.carried()
 
 
 class Late(Venue):

@@ -116,7 +116,7 @@ class Day:
     async def played(
         self, venue: Venue, ticks: Sequence[dict[str, Any]], state: TradingState
     ) -> Trader:
-        feed = MarketFeed(ticks, ("A",), venue=venue)
+        feed = MarketFeed(ticks, tuple(sorted(self.market.instruments)), venue=venue)
         manager = Manager(
             rebuild_book(CAPITAL, list(self.journal.events), lambda _: None),
             self.journal,  # type: ignore[arg-type]
