@@ -312,6 +312,19 @@ def test_what_waits_for_its_turn_is_modified(market: Market) -> None:
     assert trader.book.quantity("A", Product.MIS) == 13
 
 
+def test_what_waits_for_its_turn_is_checked_with_its_new_terms(market: Market) -> None:
+    slow(market)
+
+    def modify(trader: Trader) -> None:
+        first = next(iter(trader.manager.waiting_entries))
+        order(market, "two", "modify", first, quantity=9000)
+
+    trader = market.trade(MINUTES, at_tick={3: modify}, to_end=False)
+    answer = answered(market, "two")
+    assert (answer.is_obeyed, answer.figures["code"]) == (False, "ORDER_AMOUNT")
+    assert trader.book.quantity("A", Product.MIS) == 12, "it is sent as it was"
+
+
 def test_what_waits_as_the_session_ends_is_denied_and_answered(market: Market) -> None:
     slow(market)
     trader = market.trade(MINUTES[:6], at_tick={6: Trader.end}, to_end=False)
