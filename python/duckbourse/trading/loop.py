@@ -596,8 +596,7 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.comparison_problem:
             reasons.append(self.comparison_problem)
-        if unowned := _listed(self.book.unowned()):
-            reasons.append(f"no exit closes {unowned}: `./bourse order close` does")
+        reasons += _closed_by_hand_only(self.book.unowned())
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         for name, error in list(self.strategies.failures.items()):
@@ -834,8 +833,7 @@ class Trader:
             parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
         else:
             parts.append("no position is open")
-        if unowned := _listed(self.book.unowned()):
-            parts.append(f"no exit closes {unowned}: `./bourse order close` does")
+        parts += _closed_by_hand_only(self.book.unowned())
         return replace(
             answer,
             message="; ".join(parts),
@@ -863,7 +861,8 @@ class Trader:
         )
 
 
-def _listed(shares: Mapping[tuple[str, Product], int]) -> str:
-    return ", ".join(
-        f"{symbol} {quantity:+} ({product})" for (symbol, product), quantity in shares.items()
-    )
+def _closed_by_hand_only(shares: Mapping[tuple[str, Product], int]) -> list[str]:
+    return [
+        f"no exit closes {symbol} {quantity:+} ({product}): `./bourse order close {symbol}` does"
+        for (symbol, product), quantity in shares.items()
+    ]
