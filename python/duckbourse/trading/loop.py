@@ -47,7 +47,7 @@ from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
-from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, state_of
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -520,10 +520,10 @@ class Trader:
         self.manager.check_journal()
         obeyed: list[tuple[Command, Answer]] = []
         with self._unharmed_by("reading commands"):
-            taken = self._inbox.take()
-            obeyed = [(each, self._obey(each)) for each in taken if each.order is None]
-            for command in taken:
-                if command.order is not None:
+            for command in self._inbox.take():
+                if command.order is None:
+                    obeyed.append((command, self._obey(command)))
+                else:
                     obey = partial(self._obey_order, command, command.order)
                     await self._send(f"request {command.request_id}", obey)
         entries = [order.request.order_id for order in self.book.open_entries] if obeyed else []
@@ -805,6 +805,11 @@ class Trader:
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
+                if command.lifts not in (None, state_of(self.book)) and (
+                    self.book.state is not TradingState.ACTIVE
+                ):
+                    later = f"{state_of(self.book)} came after it was sent; ask again to lift that"
+                    return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 if self.book.state is not TradingState.HALTED:

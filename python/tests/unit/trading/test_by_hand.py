@@ -106,6 +106,26 @@ def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None
     )
 
 
+@pytest.mark.parametrize(("first", "denied_code"), [("order", "TRADING_STATE"), ("resume", None)])
+def test_the_loop_obeys_orders_and_requests_in_the_order_in_which_they_were_sent(
+    market: Market, first: str, denied_code: str | None
+) -> None:
+    """A resume was obeyed before an order that had been sent to a halted account."""
+
+    def ask(trader: Trader) -> None:
+        trader.manager.set_state(TradingState.HALTED, "news", "trader")
+        for name in sorted(("order", "resume"), key=lambda name: name != first):
+            if name == "order":
+                order(market, "one", "buy", quantity=10)
+            else:
+                send(market.folder, name, "over")
+
+    trader = market.trade(TICKS, at_tick={3: ask}, to_end=False)
+    assert trader.book.state is TradingState.ACTIVE
+    answer = answered(market, "one")
+    assert (answer.is_obeyed, answer.figures.get("code")) == (denied_code is None, denied_code)
+
+
 class Dying(PaperBroker):
     """Takes the order, and the process dies before the answer."""
 
