@@ -148,6 +148,8 @@ class Trader:
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
         self._written_at = -math.inf
+        # whether the last prices could not be written; that is logged once
+        self._is_price_file_old = False
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
@@ -230,7 +232,7 @@ class Trader:
         halt. While something is open, the loop then goes on until the session's close, and opens
         the feed again every REOPEN_SECONDS. If it fails for a reason of its own, only close
         positions, and open it again after growing pauses until the close. A failure that remains is
-        raised as BrokerError or FeedFailed.
+        raised as BrokerError or FeedFailed; before the close, the session has not ended then.
         """
         failure: BrokerError | FeedFailed | None = None
         pause = MIN_REOPEN_SECONDS
@@ -256,12 +258,12 @@ class Trader:
                 failure = None
         finally:
             self.thread = None
-        await self.end()
+        await self.end(is_over=failure is None or clock.now() >= self.publication.closes_at)
         if failure is not None:
             raise failure
 
-    async def end(self) -> None:
-        """Wait for the broker's answers, deny what waits for its turn, and end the session."""
+    async def end(self, *, is_over: bool = True) -> None:
+        """Wait for the broker's answers, deny what waits, and end the session if it is over."""
         await self.relay.end()
         await self._calls.end()
         await self.exits.end()
@@ -270,7 +272,8 @@ class Trader:
             self.manager.cancel_next(order_id)  # a later session is not what it was meant for
         with self._unharmed_by("answering commands"):
             self.by_hand.report()
-        self.end_session()
+        if is_over:
+            self.end_session()
         self._show()
 
     async def _follow_feed(self) -> None:
@@ -309,7 +312,9 @@ class Trader:
     async def _look_after_what_is_open(self, seconds: float) -> bool:
         """Go on without ticks for so long; return whether something is open until then."""
         return await self._go_on_without_ticks(
-            seconds, lambda: bool(self.book.open_positions() or self.book.live)
+            # strategies on both sides of a symbol hold something each, and the account nothing
+            seconds,
+            lambda: bool(self.book.open_positions() or self.book.held_entries() or self.book.live),
         )
 
     async def _go_on_without_ticks(
@@ -562,7 +567,14 @@ class Trader:
         self._written_at = clock.elapsed_seconds()
         held = {position.symbol for position in self.book.open_positions()}
         held |= {entry.request.symbol for entry in self.book.held_entries()}
-        last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
+        try:
+            last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
+        except Exception as error:  # they are for display alone
+            if not self._is_price_file_old:
+                log.warning("last prices not written", exc_info=error)
+            self._is_price_file_old = True
+        else:
+            self._is_price_file_old = False
 
     async def _send(self, what: str, call: Callable[[], Awaitable[None]]) -> None:
         """Make a call to the broker that neither exits nor other calls have to wait for."""
@@ -574,8 +586,8 @@ class Trader:
         await self._calls.start(what, unharmed)
 
     def seconds_since_pass(self) -> float:
-        """Return the age of the last step that came to its end."""
-        return clock.elapsed_seconds() - self._passed_at
+        """Return the age of the last step that came to its end; NaN while no step is made."""
+        return math.nan if self.thread is None else clock.elapsed_seconds() - self._passed_at
 
     def seconds_since_tick(self) -> float:
         """Return the age of the last tick received, of whatever symbol; NaN if there is none."""

@@ -44,7 +44,7 @@ from duckbourse.orders.journal import (
 from duckbourse.orders.order import Reason
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import PROJECT, settings
-from duckbourse.trading import commands
+from duckbourse.trading import commands, last_prices
 from duckbourse.trading.publication import Publication
 
 SESSION_FILE = "session.json"
@@ -247,6 +247,7 @@ def _begin(
     if archive is not None and (log := folder.path / LOG).exists():
         log.rename(archive / f"{ended}.log")
     begin_again(folder.path, opening)
+    (folder.path / last_prices.FILE).unlink(missing_ok=True)
 
 
 def paper_of(folder: SessionFolder) -> PaperBroker | None:

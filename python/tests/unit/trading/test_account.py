@@ -47,7 +47,7 @@ from duckbourse.orders.order import (
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
 from duckbourse.telemetry.notify import Notifier
-from duckbourse.trading import session_folder
+from duckbourse.trading import last_prices, session_folder
 from duckbourse.trading.cash import move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
@@ -462,6 +462,15 @@ def test_a_session_that_only_began_was_not_traded() -> None:
     create(publication(1), "paper", "--scanner crp")
     assert traded_until(read(latest("test", None))[1]) is None
     create(publication(1), "paper", "")  # other options are no other session
+
+
+def test_a_fresh_session_knows_no_prices_of_the_one_that_it_discards() -> None:
+    begin(0)
+    folder = latest("test", None)
+    last_prices.write(folder.path, folder.session_date, ["A"], {"A": (Decimal(104), clock.now())})
+    assert last_prices.read(folder.path, folder.session_date)
+    begin(0, fresh=True)
+    assert last_prices.read(folder.path, folder.session_date) == {}
 
 
 def test_a_fresh_session_goes_back_to_the_account_before_it() -> None:

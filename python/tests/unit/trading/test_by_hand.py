@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
@@ -600,6 +601,27 @@ def test_nothing_is_moved_where_nothing_is_held(market: Market, target: str, mes
     market.trade(TICKS[:4], to_end=False)
     answer = answered(market, "one")
     assert not answer.is_obeyed and message in answer.message
+
+
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("a price")])
+def test_last_prices_that_cannot_be_written_stop_nothing(
+    market: Market, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever was no OSError ended the loop with a position open, for a file that is shown."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(last_prices, "write", fail)
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
+    ticks = [*TICKS, *(tick(at(9, 50, second), "97.5") for second in range(4))]
+    with structlog.testing.capture_logs() as logged:
+        trader = market.trade(
+            ticks, at_tick={each: Trader.write_prices for each in range(3, 9)}, to_end=False
+        )
+    assert [each.request.reason for each in exits(trader)] == [Reason.STOP]
+    assert trader.book.state is TradingState.ACTIVE
+    assert [each["event"] for each in logged].count("last prices not written") <= 1
 
 
 def test_commands_beside_the_loop_know_the_last_prices(market: Market) -> None:
