@@ -116,6 +116,9 @@ class Trader:
         manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
+        # the state that the last command left, and what stopped the account before it; see below
+        self._commanded: str | None = None
+        self._stopped_before: str | None = None
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -212,6 +215,8 @@ class Trader:
                 self.manager.cancel_next(waiting.request.order_id)
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
+        if not differences:
+            self.strategies.start()
         return differences
 
     def _record_publication(self) -> None:
@@ -808,6 +813,7 @@ class Trader:
 
     def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
+        stopped_by = self._unasked_stop()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
@@ -817,10 +823,8 @@ class Trader:
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
-                if command.lifts not in (None, state_of(self.book)) and (
-                    self.book.state is not TradingState.ACTIVE
-                ):
-                    later = f"{state_of(self.book)} came after it was sent; ask again to lift that"
+                if command.lifts is not None and stopped_by not in (None, command.lifts):
+                    later = f"{stopped_by} came after it was sent; ask again to lift that"
                     return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
@@ -831,7 +835,19 @@ class Trader:
                 self.flatten(Reason.BY_HAND)
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
+        self._commanded, self._stopped_before = state_of(self.book), stopped_by
         return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
+
+    def _unasked_stop(self) -> str | None:
+        """
+        Return the state that stops the account, if no command to this loop asked for it.
+
+        A command hides what stopped the account before it, and whoever sent a later one knew of the
+        command alone.
+        """
+        if state_of(self.book) == self._commanded:
+            return self._stopped_before
+        return None if self.book.state is TradingState.ACTIVE else state_of(self.book)
 
     def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
         """Return the answer with what became of the entries that were open, and what is held."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.session import _open_figures
-from duckbourse.cli.trade import ending, round_trips
+from duckbourse.cli.trade import ending, round_trips, unwatched
 from duckbourse.errors import BrokerRejected, ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
@@ -601,6 +601,23 @@ def test_nothing_is_moved_where_nothing_is_held(market: Market, target: str, mes
     market.trade(TICKS[:4], to_end=False)
     answer = answered(market, "one")
     assert not answer.is_obeyed and message in answer.message
+
+
+def test_a_loop_that_is_stopped_names_what_nothing_watches(market: Market) -> None:
+    """Three entries at work at a broker, none of them filled, were not named."""
+    trader = market.trade(TICKS, to_end=False)
+    assert unwatched(trader) == ""
+    order(market, "one", "buy", quantity=10, limit_price=LIMIT)
+    later = [tick(at(9, 46, second), 100) for second in range(4)]
+    trader = market.trade(later, to_end=False)
+    assert unwatched(trader) == "orders at work: A +10"
+    order(market, "two", "buy", quantity=5, stop_price=Decimal(90))
+    later = [tick(at(9, 47, second), 100) for second in range(4)]
+    trader = market.trade(later, to_end=False)
+    assert unwatched(trader) == "positions open: A +5; orders at work: A +10"
+    able = replace(trader.manager.broker.capabilities, can_rest_stops=True)
+    trader.manager.broker.capabilities = able  # type: ignore[misc]
+    assert unwatched(trader).endswith("; no stop at the broker for: A of by_hand")
 
 
 @pytest.mark.parametrize("error", [OSError("full"), ValueError("a price")])

@@ -147,6 +147,21 @@ def test_a_resume_lifts_what_its_sender_knew_of_and_nothing_later(account: Accou
     assert account.start(lambda trader: trader._handle_command(knowing)).book.state is ACTIVE
 
 
+@pytest.mark.parametrize("is_damaged", [True, False])
+@pytest.mark.parametrize("stop", ["halt", "square-off"])
+def test_a_resume_lifts_the_stop_that_waited_when_it_was_sent(
+    account: Account, stop: str, is_damaged: bool
+) -> None:
+    def obey(trader: Trader) -> None:
+        resume = Command("resume", "over", "trader", lifts=state_of(trader.book))
+        if is_damaged:
+            trader.manager.set_state(HALTED, "the journal was damaged", "journal")
+        command(stop)(trader)
+        assert trader._handle_command(resume).is_obeyed is not is_damaged
+
+    assert account.start(obey).book.state is (HALTED if is_damaged else ACTIVE)
+
+
 def test_a_start_lifts_the_halt_of_a_broker_that_differed(account: Account) -> None:
     assert account.start(is_odd=True).book.state_reason == BROKER_DIFFERS
     assert account.start().book.state is ACTIVE
