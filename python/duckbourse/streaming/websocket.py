@@ -5,7 +5,7 @@ The `FeedProtocol` defines the messages of one broker's socket; this file manage
 connects, subscribes, and passes all frames that arrived in one pass of the event loop to the
 protocol at once. If a connection is lost, dead or stalled, the feed reconnects after a delay that
 doubles up to a limit, and subscribes again. Instruments that are too many for one socket are spread
-over several, which fail and reconnect each for itself.
+over several, which fail and reconnect independently.
 
     dead       nothing at all was received for `dead_seconds`, not even a heartbeat
     stalled    heartbeats arrive, but no data for `stalled_seconds` while the session is open

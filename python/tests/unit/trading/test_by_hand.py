@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.session import _open_figures
-from duckbourse.cli.trade import ending, round_trips
+from duckbourse.cli.trade import ending, round_trips, unwatched
 from duckbourse.errors import BrokerRejected, ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
@@ -104,6 +105,26 @@ def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None
     assert answered(market, "one").message == (
         "the id one is that of another order: buy 10 A at 101; leave --id out, or give a new one"
     )
+
+
+@pytest.mark.parametrize(("first", "denied_code"), [("order", "TRADING_STATE"), ("resume", None)])
+def test_the_loop_obeys_orders_and_requests_in_the_order_in_which_they_were_sent(
+    market: Market, first: str, denied_code: str | None
+) -> None:
+    """A resume was obeyed before an order that had been sent to a halted account."""
+
+    def ask(trader: Trader) -> None:
+        trader.manager.set_state(TradingState.HALTED, "news", "trader")
+        for name in sorted(("order", "resume"), key=lambda name: name != first):
+            if name == "order":
+                order(market, "one", "buy", quantity=10)
+            else:
+                send(market.folder, name, "over")
+
+    trader = market.trade(TICKS, at_tick={3: ask}, to_end=False)
+    assert trader.book.state is TradingState.ACTIVE
+    answer = answered(market, "one")
+    assert (answer.is_obeyed, answer.figures.get("code")) == (denied_code is None, denied_code)
 
 
 class Dying(PaperBroker):
@@ -619,6 +640,44 @@ def test_nothing_is_moved_where_nothing_is_held(market: Market, target: str, mes
     market.trade(TICKS[:4], to_end=False)
     answer = answered(market, "one")
     assert not answer.is_obeyed and message in answer.message
+
+
+def test_a_loop_that_is_stopped_names_what_nothing_watches(market: Market) -> None:
+    """Three entries at work at a broker, none of them filled, were not named."""
+    trader = market.trade(TICKS, to_end=False)
+    assert unwatched(trader) == ""
+    order(market, "one", "buy", quantity=10, limit_price=LIMIT)
+    later = [tick(at(9, 46, second), 100) for second in range(4)]
+    trader = market.trade(later, to_end=False)
+    assert unwatched(trader) == "orders at work: A +10"
+    order(market, "two", "buy", quantity=5, stop_price=Decimal(90))
+    later = [tick(at(9, 47, second), 100) for second in range(4)]
+    trader = market.trade(later, to_end=False)
+    assert unwatched(trader) == "positions open: A +5; orders at work: A +10"
+    able = replace(trader.manager.broker.capabilities, can_rest_stops=True)
+    trader.manager.broker.capabilities = able  # type: ignore[misc]
+    assert unwatched(trader).endswith("; no stop at the broker for: A of by_hand")
+
+
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("a price")])
+def test_last_prices_that_cannot_be_written_stop_nothing(
+    market: Market, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever was no OSError ended the loop with a position open, for a file that is shown."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(last_prices, "write", fail)
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
+    ticks = [*TICKS, *(tick(at(9, 50, second), "97.5") for second in range(4))]
+    with structlog.testing.capture_logs() as logged:
+        trader = market.trade(
+            ticks, at_tick={each: Trader.write_prices for each in range(3, 9)}, to_end=False
+        )
+    assert [each.request.reason for each in exits(trader)] == [Reason.STOP]
+    assert trader.book.state is TradingState.ACTIVE
+    assert [each["event"] for each in logged].count("last prices not written") <= 1
 
 
 def test_commands_beside_the_loop_know_the_last_prices(market: Market) -> None:

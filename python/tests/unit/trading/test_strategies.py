@@ -556,3 +556,43 @@ def test_a_strategy_that_does_not_fit_is_refused(
     with pytest.raises(ConfigurationError) as refused:
         open_strategies(names, given)
     assert (str(refused.value), refused.value.remedy) == (message, remedy)
+
+
+class Counting(Strategy):
+    """Counts its entries of the session, also those before it was started again."""
+
+    def __init__(self) -> None:
+        self.count = -1
+
+    def on_start(self, context: Context) -> None:
+        assert context.price("A") is None
+        known = context.account.orders.values()
+        self.count = sum(context.owns(order) for order in known)
+
+    def generate_orders(self, context: Context) -> Sequence[Wanted]:
+        return [context.entry("one", "A", Side.BUY, 10)] if context.price("A") else []
+
+
+def test_a_strategy_takes_up_its_session_before_it_is_asked(tmp_path: Path) -> None:
+    opened: list[Counting] = []
+
+    def begin() -> Counting:
+        opened.append(Counting())
+        return opened[-1]
+
+    market = Market(tmp_path / "session", signals=[], others={"counting": begin})
+    for minute in (45, 46):
+        ticks = [tick(at(9, minute, second), 100) for second in range(4)]
+        market.trade(ticks, to_end=False)
+    assert [each.count for each in opened] == [0, 1]
+
+
+def test_a_strategy_that_fails_to_take_up_its_session_is_not_asked(tmp_path: Path) -> None:
+    class Failing(Counting):
+        def on_start(self, context: Context) -> None:
+            raise ValueError("no file")
+
+    market = Market(tmp_path / "session", signals=[], others={"failing": Failing})
+    trader = market.trade([tick(at(9, 45, second), 100) for second in range(4)])
+    assert trader.strategies.failures == {"failing": "ValueError('no file')"}
+    assert not trader.book.orders
