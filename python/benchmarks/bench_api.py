@@ -10,7 +10,8 @@ queries that API.md documents, or for bars of one of the new symbols, and pauses
 receives the events. Meanwhile whole copies of the file are written and renamed into its place.
 
 Prints the milliseconds of each query, how long after a rename every follower knew of it, and the
-CPU time and peak memory of the server. Ends with 1 if a request failed, or a follower missed a publication.
+CPU time and peak memory of the server. Ends with 1 if a request failed, or a follower missed a
+publication.
 """
 
 from __future__ import annotations

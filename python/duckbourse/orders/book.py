@@ -12,8 +12,7 @@ next one begins with it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatchmethod
@@ -49,11 +48,26 @@ NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
 
 class RoundTrip(NamedTuple):
-    """An entry, the shares that it opened, and the fills that closed them, each with how many."""
+    """
+    An order, the shares that it opened, and the fills that closed them, each with how many.
+
+    `amount` is what was traded to open them, and `charges_amount` what that cost. An exit opens
+    what it closed beyond its entry.
+    """
 
     entry: Order
     quantity: int
+    amount: Decimal
+    charges_amount: Decimal
     closed: list[tuple[Fill, int]]
+
+
+class Division(NamedTuple):
+    """Of each order: the shares that it holds, and the fills that opened and closed them."""
+
+    held: dict[str, int]
+    opened: dict[str, list[tuple[Fill, int]]]
+    closed: dict[str, list[tuple[Fill, int]]]
 
 
 class Book:
@@ -77,8 +91,10 @@ class Book:
         self.positions: dict[Key, Position] = {}
         self.best_price: dict[str, Decimal] = {}
         self.exit_reason: dict[str, Reason] = {}
-        # the entries of this session whose exits are not those that they were ordered with
-        self.changed_exits: set[str] = set()
+        # who moved the exits of an entry last: a strategy, or `by_hand`
+        self.exits_by: dict[str, str] = {}
+        # the orders of this session whose terms or exits were changed, as they were asked for
+        self.asked: dict[str, Request] = {}
         self.state = TradingState.HALTED
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
@@ -223,34 +239,40 @@ class Book:
 
         An order that only closes what its strategy holds opened nothing, and is none of them.
         """
-        found = {
-            entry_id: RoundTrip(self.orders[entry_id], held, [])
-            for of_key in self._held_at_start.values()
-            for entry_id, held in of_key.items()
-        }
-        held_by_key = {key: dict(entries) for key, entries in self._held_at_start.items()}
+        fills: dict[Key, list[Fill]] = {key: [] for key in self._held_at_start}
         for name, fill in self.fills.items():
-            if name in self._fills_before:
-                continue
-            held = held_by_key.setdefault((fill.symbol, fill.product), {})
-            order, left = self.orders.get(fill.order_id), fill.quantity
-            for entry_id in self._closed_first(held, fill.side, order.request if order else None):
-                taken = min(left, held[entry_id])
-                held[entry_id] -= taken
-                left -= taken
-                if taken:
-                    found[entry_id].closed.append((fill, taken))
-            if left and order is not None and order.request.reason is Reason.ENTRY:
-                held[fill.order_id] = held.get(fill.order_id, 0) + left
-                before = found.get(fill.order_id) or RoundTrip(order, 0, [])
-                found[fill.order_id] = before._replace(quantity=before.quantity + left)
-        return list(found.values())
+            if name not in self._fills_before:
+                fills.setdefault((fill.symbol, fill.product), []).append(fill)
+        found = []
+        for key, of_key in fills.items():
+            before = self._held_at_start.get(key, {})
+            divided = self._divided(key, before, of_key)
+            for order_id in before | divided.opened:
+                order, opened = self.orders[order_id], divided.opened.get(order_id, [])
+                held = Decimal(before.get(order_id, 0))
+                filled = order.filled_quantity or 1
+                trip = RoundTrip(
+                    order,
+                    int(held) + sum(count for _, count in opened),
+                    sum(
+                        (fill.price * count for fill, count in opened),
+                        order.filled_amount * held / filled if held else ZERO,
+                    ),
+                    sum(
+                        (fill.charges_amount * count / fill.quantity for fill, count in opened),
+                        order.charges_amount * held / filled if held else ZERO,
+                    ),
+                    divided.closed.get(order_id, []),
+                )
+                if trip.quantity:
+                    found.append(trip)
+        return found
 
     def unowned(self) -> dict[Key, int]:
         """
         Return the signed shares by symbol and product that no entry opened, and so no exit closes.
 
-        They come of trades that were not what was ordered.
+        They come of trades that were not what was ordered. A person can take them over.
         """
         found = {}
         for held in self.open_positions():
@@ -263,6 +285,10 @@ class Book:
             if held.quantity != of_entries:
                 found[key] = held.quantity - of_entries
         return found
+
+    def is_provisional(self, symbol: str, product: Product) -> bool:
+        """Return whether a position has a fill that its trades will replace."""
+        return (symbol, product) in self._from_provisional
 
     def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
         """
@@ -367,6 +393,7 @@ class Book:
             fills=tuple(fills),
             best_price={name: best for name, best in self.best_price.items() if name in entries},
             exit_reason={name: why for name, why in self.exit_reason.items() if name in entries},
+            exits_by={name: by for name, by in self.exits_by.items() if name in entries},
             marks={
                 symbol: mark
                 for symbol, mark in self.marks.items()
@@ -415,7 +442,10 @@ class Book:
 
     @_apply.register
     def _(self, event: events.OrderWaiting) -> None:
-        self.waiting[event.request.order_id] = event
+        order_id = event.request.order_id
+        if (before := self.waiting.get(order_id)) is not None:
+            self.asked.setdefault(order_id, before.request)
+        self.waiting[order_id] = event
 
     @_apply.register
     def _(self, event: events.OrderDenied) -> None:
@@ -549,6 +579,8 @@ class Book:
     def _(self, event: events.ModifyEnded) -> None:
         order = self.orders[event.order_id]
         accepted = event.is_accepted and order.pending is not None
+        if accepted:
+            self.asked.setdefault(event.order_id, order.request)
         self._store(
             replace(
                 order,
@@ -566,11 +598,32 @@ class Book:
 
     @_apply.register
     def _(self, event: events.ExitsChanged) -> None:
-        self.changed_exits.add(event.entry_id)
         order = self.orders[event.entry_id]
+        self.asked.setdefault(event.entry_id, order.request)
+        self.exits_by[event.entry_id] = event.by
         pending = order.pending and replace(order.pending, exits=event.exits)
         changed = replace(order.request, exits=event.exits)
         self._store(replace(order, request=changed, pending=pending))
+
+    @_apply.register
+    def _(self, event: events.PositionTakenOver) -> None:
+        request = event.request
+        order_id, key = request.order_id, (request.symbol, request.product)
+        self._store(
+            Order(
+                request=request,
+                state=State.FILLED,
+                filled_quantity=request.quantity,
+                filled_amount=event.amount,
+                message="taken over: no order opened it",
+                sent_at=event.at,
+            )
+        )
+        entries = self._held.get(key, {}) | {order_id: request.quantity}
+        self._held_at_start.setdefault(key, {})[order_id] = request.quantity
+        self._held_before[key] = (self.positions[key].quantity, entries)
+        self._fills_of[key] = []
+        self._attribute(key)
 
     @_apply.register
     def _(self, event: events.FlattenRequested) -> None:
@@ -637,6 +690,7 @@ class Book:
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
         self.best_price, self.exit_reason = dict(carried.best_price), dict(carried.exit_reason)
+        self.exits_by = dict(carried.exits_by)
         self.marks = dict(carried.marks)
         self.action_ids = dict.fromkeys(carried.action_ids)
         self.cash_ids = dict.fromkeys(carried.cash_ids)
@@ -807,54 +861,81 @@ class Book:
         )
 
     def _attribute(self, key: Key) -> None:
-        """
-        Compute what each entry holds from the fills since the position was last flat.
-
-        A fill of an exit can be booked before the one of its entry that replaces a provisional one.
-        What an exit closed beyond its entry is held under the exit's own id. A fill that
-        contradicts its order belongs to none.
-        """
+        """Compute what each entry holds from the fills since the position was last flat."""
         quantity, before = self._held_before.get(key, (0, {}))
-        held = {entry_id: left for entry_id, left in before.items() if left}
-        fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        # by entry, the exits that closed more than was held, and how much
-        closed_before: dict[str, Counter[str]] = {}
-        for name in fills:
-            fill = self.fills[name]
-            quantity += fill.signed_quantity
-            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
-            if request is not None and (request.symbol, request.product, request.side) != (
-                *key,
-                fill.side,
-            ):
-                request = None
-            left = fill.quantity
-            for entry_id in self._closed_first(held, fill.side, request):
-                taken = min(left, held[entry_id])
-                held[entry_id] -= taken
-                left -= taken
-            if left and request is not None and request.reason is Reason.ENTRY:
-                for exit_id, beyond in closed_before.get(request.order_id, Counter()).items():
-                    taken = min(left, beyond)
-                    closed_before[request.order_id][exit_id] -= taken
-                    left -= taken
-                held[request.order_id] = held.get(request.order_id, 0) + left
-            elif left and request is not None and request.entry_id is not None:
-                for beyond_of in closed_before.values():  # what buys an excess back
-                    taken = min(left, beyond_of[request.entry_id])
-                    beyond_of[request.entry_id] -= taken
-                    left -= taken
-                if left:
-                    closed_before.setdefault(request.entry_id, Counter())[request.order_id] += left
-            held = {entry_id: shares for entry_id, shares in held.items() if shares}
-        for beyond_of in closed_before.values():
-            held.update(+beyond_of)
+        names = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
+        fills = [self.fills[name] for name in names]
+        quantity += sum(fill.signed_quantity for fill in fills)
+        held = self._divided(key, before, fills).held
         if not quantity and not held and key not in self._from_provisional:
             del self._fills_of[key]
             self._held_before.pop(key, None)
         self._held.pop(key, None)
         if held:
             self._held[key] = held
+
+    def _divided(self, key: Key, before: Mapping[str, int], fills: Iterable[Fill]) -> Division:
+        """
+        Divide fills of a position among the orders that opened it, which held `before`.
+
+        A fill of an exit can be booked before the one of its entry that replaces a provisional one.
+        What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
+        contradicts its order belongs to none.
+        """
+        held = {order_id: shares for order_id, shares in before.items() if shares}
+        opened: dict[str, list[tuple[Fill, int]]] = {}
+        closed: dict[str, list[tuple[Fill, int]]] = {}
+        # by entry, the fills that closed more than was held, and how much of it is still open
+        beyond: dict[str, list[tuple[Fill, int]]] = {}
+
+        def offset(known: list[tuple[Fill, int]], left: int) -> list[tuple[Fill, int]]:
+            """Take as much of these fills as there is; return what was taken of each."""
+            taken = []
+            for place, (fill, shares) in enumerate(known):
+                count = min(left, shares)
+                known[place] = (fill, shares - count)
+                left -= count
+                if count:
+                    taken.append((fill, count))
+            return taken
+
+        for fill in fills:
+            order = self.orders.get(fill.order_id)
+            request = order.request if order else None
+            if request and (request.symbol, request.product, request.side) != (*key, fill.side):
+                request = None
+            left = fill.quantity
+            for entry_id in self._closed_first(held, fill.side, request):
+                count = min(left, held[entry_id])
+                held[entry_id] -= count
+                left -= count
+                if count:
+                    closed.setdefault(entry_id, []).append((fill, count))
+            if left and request is not None and request.reason is Reason.ENTRY:
+                order_id = request.order_id
+                opened.setdefault(order_id, []).append((fill, left))
+                for early, count in offset(beyond.get(order_id, []), left):
+                    closed.setdefault(order_id, []).append((early, count))
+                    opened[early.order_id].append((early, -count))
+                    left -= count
+                held[order_id] = held.get(order_id, 0) + left
+            elif left and request is not None and request.entry_id is not None:
+                for known in beyond.values():  # what buys an excess back
+                    of_exit = [each for each in known if each[0].order_id == request.entry_id]
+                    for early, count in offset(of_exit, left):
+                        closed.setdefault(early.order_id, []).append((fill, count))
+                        left -= count
+                    others = [each for each in known if each[0].order_id != request.entry_id]
+                    known[:] = [*others, *of_exit]
+                if left:
+                    beyond.setdefault(request.entry_id, []).append((fill, left))
+                    opened.setdefault(request.order_id, []).append((fill, left))
+            held = {order_id: shares for order_id, shares in held.items() if shares}
+        for known in beyond.values():
+            for early, shares in known:
+                if shares:
+                    held[early.order_id] = held.get(early.order_id, 0) + shares
+        return Division(held, opened, closed)
 
     def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
         """

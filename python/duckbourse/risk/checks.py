@@ -25,7 +25,7 @@ from duckbourse.orders.charges import Charges, charges_on, order_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import TRIGGERED
-from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
+from duckbourse.orders.order import Exits, Order, OrderType, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO
 from duckbourse.risk.exits import due_at_once
 from duckbourse.risk.limits import Covariances, Instrument, Limits
@@ -249,8 +249,14 @@ class OrderContext:
         """This order and the open entries: each with the quantity that it may still fill."""
         return [
             (self.request, self.working_quantity, self.replaces),
-            *((order.request, order.open_quantity, order) for order in self.open_entries),
+            *((self._dearest(order), order.open_quantity, order) for order in self.open_entries),
         ]
+
+    def _dearest(self, order: Order) -> Request:
+        """Return the terms of an order that trade for more: those of now, or the pending ones."""
+        terms = [order.request, *([order.pending] if order.pending else ())]
+        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
+        return dearest
 
     @cached_property
     def open_entries(self) -> list[Order]:
@@ -277,15 +283,20 @@ def _is_covered(side: Side, quantity: int, held: int) -> bool:
 
 
 def _at_worst(order: Order) -> Order:
-    """Return an order as it is or as its pending modification asks, whichever fills more."""
+    """
+    Return an order with the larger of its quantities: that of now, or that which is pending.
+
+    Either limit may be in force, so both stay in it.
+    """
     old, new = order.request, order.pending
     if new is None:
         return order
-    limits = (old.limit_price, new.limit_price)
-    known = [limit for limit in limits if limit is not None]
-    limit = None if None in limits else max(known, key=lambda price: price * old.side.sign)
-    worst = replace(old, quantity=max(old.quantity, new.quantity), limit_price=limit)
-    return replace(order, request=worst)
+    quantity = max(old.quantity, new.quantity)
+    return replace(
+        order,
+        request=replace(old, quantity=quantity),
+        pending=replace(new, quantity=quantity),
+    )
 
 
 def _over_limit(
@@ -339,14 +350,23 @@ def publication_fresh(context: OrderContext) -> None:
 
 def possible_prices(context: OrderContext) -> None:
     request = context.request
-    for struct, names in (
-        (request, ("limit_price", "trigger_price")),
-        (request.exits, ("stop_price", "target_price", "trail_distance")),
-    ):
-        for name in names:
-            price = getattr(struct, name, None)
-            if price is not None and not (price.is_finite() and abs(price) <= MAX_PRICE):
-                raise OrderDeniedError("PRICE", f"{name}={price}, max_price={MAX_PRICE}")
+    _require_possible(limit_price=request.limit_price, trigger_price=request.trigger_price)
+    if request.exits is not None:
+        _require_possible_exits(request.exits)
+
+
+def _require_possible_exits(exits: Exits) -> None:
+    _require_possible(
+        stop_price=exits.stop_price,
+        target_price=exits.target_price,
+        trail_distance=exits.trail_distance,
+    )
+
+
+def _require_possible(**prices: Decimal | None) -> None:
+    for name, price in prices.items():
+        if price is not None and not (price.is_finite() and abs(price) <= MAX_PRICE):
+            raise OrderDeniedError("PRICE", f"{name}={price}, max_price={MAX_PRICE}")
 
 
 def lot_and_tick(context: OrderContext) -> None:
@@ -384,15 +404,11 @@ def stop_trigger(context: OrderContext) -> None:
 
 
 def price_available(context: OrderContext) -> None:
-    book, known = context.book, context.prices.get(context.request.symbol)
+    known = context.prices.get(context.request.symbol)
     if known is None and context.is_closing:
         return
     if known is None:
         raise OrderDeniedError("NO_PRICE", f"symbol={context.request.symbol}, ticks=0")
-    for symbol in {context.request.symbol} | {each.symbol for each in book.open_positions()}:
-        price = context.prices.get(symbol)
-        if price is not None and not price[0].is_finite():
-            raise OrderDeniedError("NOT_FINITE", f"symbol={symbol}, price={price[0]}")
     age = context.now - known[1]
     if age > timedelta(milliseconds=context.limits.max_tick_age_ms) and not context.is_closing:
         raise _over_limit(
@@ -438,12 +454,26 @@ def market_protection(context: OrderContext) -> None:
 def exits_ahead(context: OrderContext) -> None:
     """Deny an order whose stop or target would close it at once."""
     request = context.request
-    if request.exits is None or context.is_closing:
-        return
-    # where it is expected to trade: at its limit, if the price has to come there first
-    prices = [context.last_price, request.limit_price or context.last_price]
-    expected = request.trigger_price or (min if request.side is Side.BUY else max)(prices)
-    if detail := due_at_once(request.exits, request.side, expected, context.now):
+    if request.exits is not None and not context.is_closing:
+        require_exits_ahead(request.exits, request, context.last_price, context.now)
+
+
+def require_exits_ahead(
+    exits: Exits, request: Request, last: Decimal, now: datetime, *, is_held: bool = False
+) -> None:
+    """
+    Raise OrderDeniedError if exits are impossible, or would close at once what a request opens.
+
+    `last` is the price that exits go by now. What is held of the request is closed there, and what
+    it has yet to open trades where it is triggered, or at its limit, if the price has to come there
+    first.
+    """
+    _require_possible_exits(exits)
+    expected = last
+    if not is_held:
+        prices = [last, request.limit_price or last]
+        expected = request.trigger_price or (min if request.side is Side.BUY else max)(prices)
+    if detail := due_at_once(exits, request.side, expected, now):
         raise OrderDeniedError("EXITS", detail)
 
 
@@ -484,9 +514,13 @@ def no_self_cross(context: OrderContext) -> None:
         )
         if is_waiting:
             continue  # the other order has traded before the price reaches the trigger
-        theirs, ours = order.request.limit_price, request.limit_price
-        if theirs is None or ours is None or (ours - theirs) * request.side.sign >= 0:
-            raise OrderDeniedError("SELF_CROSS", f"limit_price={ours}, open={theirs}")
+        ours = request.limit_price
+        for terms in (order.request, order.pending):
+            if terms is None:
+                continue
+            theirs = terms.limit_price
+            if theirs is None or ours is None or (ours - theirs) * request.side.sign >= 0:
+                raise OrderDeniedError("SELF_CROSS", f"limit_price={ours}, open={theirs}")
 
 
 def duplicate_signal(context: OrderContext) -> None:
@@ -612,7 +646,7 @@ def value_at_risk(context: OrderContext) -> None:
         ("VAR", score * deviation, context.limits.max_var_pct),
         ("ES", shortfall * deviation, context.limits.max_es_pct),
     ):
-        if not value <= float(context.limit_amount(pct)):  # also of what is no number
+        if value > float(context.limit_amount(pct)):
             of = f", confidence={context.limits.var_confidence:g}, horizon_sessions=1"
             raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
 
