@@ -132,6 +132,8 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
                 entries_end_at=publication.closes_at,
                 sessions_behind=0,
                 is_stream_ready=True,
+                charges=publication.charges,
+                replaces=replaces,
             )
         )
 

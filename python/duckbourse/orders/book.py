@@ -71,6 +71,9 @@ class Book:
         self.cash_amount = capital_amount
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
+        # of these, the entries; and all by symbol, side, and whether they are entries
+        self._live_entries: dict[str, Order] = {}
+        self._live_of: dict[tuple[str, Side, bool], dict[str, Order]] = {}
         # the entries that wait for their turn, by their ids, in order; they are no orders yet
         self.waiting: dict[str, events.OrderWaiting] = {}
         self.fills: dict[str, Fill] = {}
@@ -136,14 +139,25 @@ class Book:
     def open_orders(self) -> Iterable[Order]:
         return self.live.values()
 
+    def open_orders_of(self, symbol: str, side: Side) -> Iterable[Order]:
+        """Return the open orders of a symbol on one side, the exits first."""
+        return chain.from_iterable(
+            self._live_of.get((symbol, side, is_entry), {}).values() for is_entry in (False, True)
+        )
+
+    def giving_way_to(self, request: Request) -> list[Order]:
+        """Return the resting stops that give way to a request before it is sent."""
+        exits = self._live_of.get((request.symbol, request.side, False), {})
+        return [order for order in exits.values() if order.gives_way_to(request)]
+
+    def opening_orders(self) -> Iterable[Order]:
+        """Return the open orders that are no exits; what is not ours may open something too."""
+        return self._live_entries.values()
+
     @property
     def open_entries(self) -> list[Order]:
         """The open orders of ours that are no exits."""
-        return [
-            order
-            for order in self.open_orders()
-            if order.request.reason is Reason.ENTRY and not order.is_external
-        ]
+        return [order for order in self.opening_orders() if not order.is_external]
 
     def terms(self) -> dict[str, int]:
         """Return how often the terms of each open order were changed, by its id."""
@@ -780,10 +794,16 @@ class Book:
     def _store(self, order: Order) -> None:
         order_id = order.request.order_id
         self.orders[order_id] = order
-        if order.state in LIVE:
-            self.live[order_id] = order
-        else:
-            self.live.pop(order_id, None)
+        request = order.request
+        is_entry = request.reason is Reason.ENTRY
+        found = [self.live, self._live_of.setdefault((request.symbol, request.side, is_entry), {})]
+        if is_entry:
+            found.append(self._live_entries)
+        for orders in found:
+            if order.state in LIVE:
+                orders[order_id] = order
+            else:
+                orders.pop(order_id, None)
         if order.broker_order_id:
             self._by_broker_id[order.broker_order_id] = order_id
 
