@@ -12,12 +12,14 @@ next one begins with it.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatchmethod
-from itertools import chain, takewhile
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -54,6 +56,19 @@ class RoundTrip(NamedTuple):
     entry: Order
     quantity: int
     closed: list[tuple[Fill, int]]
+
+
+@dataclass(slots=True)
+class Attribution:
+    """
+    What the fills of a position left to date: signed shares, and those held of each entry.
+
+    `closed_before` has, by entry, the exits that closed more than was held, and how much.
+    """
+
+    quantity: int
+    held: dict[str, int]
+    closed_before: dict[str, Counter[str]]
 
 
 class Book:
@@ -114,6 +129,8 @@ class Book:
         self._strategies_before: dict[Key, dict[str, Position]] = {}
         self._fills_before: frozenset[str] = frozenset()
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
+        # the same in order
+        self._trips: list[tuple[datetime, Key, Decimal]] = []
         # the losses in a row before this session, and when a person last resumed trading
         self._losses_before = 0
         self._resumed_at: datetime | None = None
@@ -124,6 +141,7 @@ class Book:
         # flat, and what of each entry they leave open
         self._held_before: dict[Key, tuple[int, dict[str, int]]] = {}
         self._fills_of: dict[Key, list[str]] = {}
+        self._attributions: dict[Key, Attribution] = {}
         self._held: dict[Key, dict[str, int]] = {}
         # positions with a provisional fill: the position before it, and the fills from it onward
         self._before_provisional: dict[Key, Position] = {}
@@ -196,17 +214,14 @@ class Book:
 
         It goes on from session to session, and ends when a person resumes trading.
         """
-        since = self._resumed_at
-        closed = sorted(
-            (
-                trip
-                for trip in chain.from_iterable(self._round_trips.values())
-                if since is None or trip[0] > since
-            ),
-            key=itemgetter(0),
-        )
-        lost = sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
-        return lost + self._losses_before if lost == len(closed) else lost
+        lost = 0
+        for at, _, amount in reversed(self._trips):
+            if self._resumed_at is not None and at <= self._resumed_at:
+                break
+            if amount >= 0:
+                return lost
+            lost += 1
+        return lost + self._losses_before
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal, without those denied, rejected or not placed."""
@@ -409,7 +424,7 @@ class Book:
             symbol=symbol,
             product=product,
             quantity=self.positions[key].quantity,
-            entries=self._held.get(key, {}),
+            entries=dict(self._held.get(key, {})),
         )
 
     def provisional_quantity(self, order_id: str) -> int:
@@ -521,7 +536,11 @@ class Book:
         self._fills_of.setdefault(key, []).append(fill.fill_key)
         self._count_round_trip(position, fill.filled_at)
         self._count_fill(fill, 1)
-        self._attribute(key)
+        if key in self._attributions:
+            self._attribute_fill(key, fill)
+            self._hold(key)
+        else:
+            self._attribute(key)
 
     @_apply.register
     def _(self, event: events.ProvisionalReduced) -> None:
@@ -626,7 +645,7 @@ class Book:
         self.entry_count = 0
         self.requested_at = []
         self._losses_before, self._resumed_at = self.consecutive_losses, None
-        self._round_trips = {}
+        self._round_trips, self._trips = {}, []
         self._round_trips_before = {
             key: held.round_trip_count for key, held in self.positions.items()
         }
@@ -737,6 +756,7 @@ class Book:
         if amount is not None:
             key = (position.symbol, position.product)
             self._round_trips.setdefault(key, []).append((at, amount))
+            insort(self._trips, (at, key, amount), key=itemgetter(0, 1))
 
     def _scale_entries(self, key: Key, action: CorporateAction) -> None:
         """Restate what the entries of a position hold, their prices, stops and targets."""
@@ -761,6 +781,7 @@ class Book:
                 best = action.price_after(self.best_price[entry_id])
                 self.best_price[entry_id] = best.quantize(PRICE_STEP)
             entries[entry_id] = abs(held)
+        self._attributions.pop(key, None)
         self._held_at_start[key] = dict(entries)
         if key not in self._from_provisional:
             self._held_before[key] = (self.positions[key].quantity, entries)
@@ -836,41 +857,57 @@ class Book:
         """
         quantity, before = self._held_before.get(key, (0, {}))
         held = {entry_id: left for entry_id, left in before.items() if left}
+        self._attributions[key] = Attribution(quantity, held, {})
         fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        # by entry, the exits that closed more than was held, and how much
-        closed_before: dict[str, Counter[str]] = {}
         for name in fills:
-            fill = self.fills[name]
-            quantity += fill.signed_quantity
-            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
-            if request is not None and (request.symbol, request.product, request.side) != (
-                *key,
-                fill.side,
-            ):
-                request = None
-            left = fill.quantity
-            for entry_id in self._closed_first(held, fill.side, request):
-                taken = min(left, held[entry_id])
-                held[entry_id] -= taken
+            self._attribute_fill(key, self.fills[name])
+        self._hold(key)
+
+    def _attribute_fill(self, key: Key, fill: Fill) -> None:
+        """Attribute one more fill of a position."""
+        attributed = self._attributions[key]
+        attributed.quantity += fill.signed_quantity
+        held, closed_before = attributed.held, attributed.closed_before
+        request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
+        if request is not None and (request.symbol, request.product, request.side) != (
+            *key,
+            fill.side,
+        ):
+            request = None
+        left = fill.quantity
+        for entry_id in self._closed_first(held, fill.side, request):
+            taken = min(left, held[entry_id])
+            held[entry_id] -= taken
+            left -= taken
+            if not held[entry_id]:
+                del held[entry_id]
+            if not left:
+                return
+        if request is not None and request.reason is Reason.ENTRY:
+            for exit_id, beyond in closed_before.get(request.order_id, Counter()).items():
+                taken = min(left, beyond)
+                closed_before[request.order_id][exit_id] -= taken
                 left -= taken
-            if left and request is not None and request.reason is Reason.ENTRY:
-                for exit_id, beyond in closed_before.get(request.order_id, Counter()).items():
-                    taken = min(left, beyond)
-                    closed_before[request.order_id][exit_id] -= taken
-                    left -= taken
+            if left:
                 held[request.order_id] = held.get(request.order_id, 0) + left
-            elif left and request is not None and request.entry_id is not None:
-                for beyond_of in closed_before.values():  # what buys an excess back
-                    taken = min(left, beyond_of[request.entry_id])
-                    beyond_of[request.entry_id] -= taken
-                    left -= taken
-                if left:
-                    closed_before.setdefault(request.entry_id, Counter())[request.order_id] += left
-            held = {entry_id: shares for entry_id, shares in held.items() if shares}
-        for beyond_of in closed_before.values():
-            held.update(+beyond_of)
-        if not quantity and not held and key not in self._from_provisional:
-            del self._fills_of[key]
+        elif request is not None and request.entry_id is not None:
+            for beyond_of in closed_before.values():  # what buys an excess back
+                taken = min(left, beyond_of[request.entry_id])
+                beyond_of[request.entry_id] -= taken
+                left -= taken
+            if left:
+                closed_before.setdefault(request.entry_id, Counter())[request.order_id] += left
+
+    def _hold(self, key: Key) -> None:
+        """Hold what the fills of a position left of its entries."""
+        attributed = self._attributions[key]
+        held = attributed.held
+        if attributed.closed_before:
+            held = dict(held)
+            for beyond_of in attributed.closed_before.values():
+                held.update(+beyond_of)
+        if not attributed.quantity and not held and key not in self._from_provisional:
+            del self._fills_of[key], self._attributions[key]
             self._held_before.pop(key, None)
         self._held.pop(key, None)
         if held:
@@ -909,6 +946,10 @@ class Book:
                 round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
+        self._trips = sorted(
+            ((at, of, amount) for of, trips in self._round_trips.items() for at, amount in trips),
+            key=itemgetter(0, 1),
+        )
 
 
 def _restated(request: Request, action: CorporateAction, quantity: int) -> Request:

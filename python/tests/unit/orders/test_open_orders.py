@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from hypothesis import given
@@ -49,9 +51,11 @@ def open_order(book: Book, kind: str, asked: dict[str, Any]) -> None:
         )
         return
     is_stop = kind == "resting stop"
+    held = [order.request.order_id for order in book.held_entries()]
     wanted = request(
         **asked,
         reason=Reason.ENTRY if kind == "entry" else Reason.STOP,
+        entry_id=None if kind == "entry" or not held else held[asked["quantity"] % len(held)],
         order_type=OrderType.SL if is_stop else OrderType.LIMIT,
     )
     order_id = wanted.order_id
@@ -137,6 +141,18 @@ def expect_the_sums_of_a_walk(context: OrderContext) -> None:
     )
 
 
+def expect_what_all_fills_leave(book: Book) -> None:
+    """Compare what each entry holds with what its fills leave, taken together."""
+    again = deepcopy(book)
+    for key in list(again._fills_of):
+        again._attribute(key)
+    for key in again._held.keys() | book._held.keys():
+        assert list(book._held[key].items()) == list(again._held[key].items())
+    assert again._fills_of == book._fills_of
+    trips = [(at, key, amount) for key, trips in book._round_trips.items() for at, amount in trips]
+    assert book._trips == sorted(trips, key=itemgetter(0, 1))
+
+
 def ids(orders: Any) -> list[str]:
     return sorted(order.request.order_id for order in orders)
 
@@ -152,6 +168,7 @@ def test_the_sums_of_the_checks_are_those_of_a_walk(
             open_order(book, kind, terms)
         elif ours:
             change(book, what, ours[number % len(ours)], terms)
+        expect_what_all_fills_leave(book)
         wanted: Request = request(**asked)
         expect_the_sums_of_a_walk(context_of(wanted, book))
         if ours := [order for order in book.live.values() if not order.is_external]:
