@@ -175,3 +175,17 @@ def test_the_sums_of_the_checks_are_those_of_a_walk(
             order = ours[place % len(ours)]
             changed = replace(order.request, quantity=asked["quantity"])
             expect_the_sums_of_a_walk(context_of(changed, book, replaces=order))
+
+
+def test_a_fill_that_arrives_after_its_exit_leaves_nothing() -> None:
+    book = book_with()
+    entry, leaving = request(quantity=10), request(side=Side.SELL, quantity=10, reason=Reason.STOP)
+    leaving = replace(leaving, entry_id=entry.order_id)
+    for asked, quantity in ((entry, 5), (leaving, 10), (entry, 5)):
+        if asked.order_id not in book.orders:
+            book.apply(events.OrderIntended(at=NOW, request=asked))
+            book.apply(events.OrderSent(at=NOW, order_id=asked.order_id))
+        filled = fill(quantity, "100", asked.side, order_id=asked.order_id)
+        book.apply(events.FillBooked(at=NOW, fill=filled))
+        expect_what_all_fills_leave(book)
+    assert not book.held_entries()
