@@ -12,11 +12,13 @@ next one begins with it.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatchmethod
-from itertools import chain, takewhile
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -62,12 +64,32 @@ class RoundTrip(NamedTuple):
     closed: list[tuple[Fill, int]]
 
 
-class Division(NamedTuple):
-    """Of each order: the shares that it holds, and the fills that opened and closed them."""
+@dataclass(slots=True)
+class Division:
+    """
+    Of each order: the shares that it holds, and the fills that opened and closed them.
+
+    `beyond` has, by entry, the fills that closed more than was held, and how much is still open.
+    `quantity` is the signed sum of the fills.
+    """
 
     held: dict[str, int]
-    opened: dict[str, list[tuple[Fill, int]]]
-    closed: dict[str, list[tuple[Fill, int]]]
+    quantity: int = 0
+    opened: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
+    closed: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
+    beyond: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
+
+    @property
+    def left(self) -> dict[str, int]:
+        """What each order holds, an exit what it closed beyond its entry."""
+        if not self.beyond:
+            return self.held
+        left = dict(self.held)
+        for known in self.beyond.values():
+            for early, shares in known:
+                if shares:
+                    left[early.order_id] = left.get(early.order_id, 0) + shares
+        return left
 
 
 class Book:
@@ -85,6 +107,9 @@ class Book:
         self.cash_amount = capital_amount
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
+        # of these, the entries; and all by symbol, side, and whether they are entries
+        self._live_entries: dict[str, Order] = {}
+        self._live_of: dict[tuple[str, Side, bool], dict[str, Order]] = {}
         # the entries that wait for their turn, by their ids, in order; they are no orders yet
         self.waiting: dict[str, events.OrderWaiting] = {}
         self.fills: dict[str, Fill] = {}
@@ -127,6 +152,8 @@ class Book:
         self._strategies_before: dict[Key, dict[str, Position]] = {}
         self._fills_before: frozenset[str] = frozenset()
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
+        # the same in order
+        self._trips: list[tuple[datetime, Key, Decimal]] = []
         # the losses in a row before this session, and when a person last resumed trading
         self._losses_before = 0
         self._resumed_at: datetime | None = None
@@ -137,6 +164,7 @@ class Book:
         # flat, and what of each entry they leave open
         self._held_before: dict[Key, tuple[int, dict[str, int]]] = {}
         self._fills_of: dict[Key, list[str]] = {}
+        self._divisions: dict[Key, Division] = {}
         self._held: dict[Key, dict[str, int]] = {}
         # positions with a provisional fill: the position before it, and the fills from it onward
         self._before_provisional: dict[Key, Position] = {}
@@ -152,14 +180,25 @@ class Book:
     def open_orders(self) -> Iterable[Order]:
         return self.live.values()
 
+    def open_orders_of(self, symbol: str, side: Side) -> Iterable[Order]:
+        """Return the open orders of a symbol on one side, the exits first."""
+        return chain.from_iterable(
+            self._live_of.get((symbol, side, is_entry), {}).values() for is_entry in (False, True)
+        )
+
+    def giving_way_to(self, request: Request) -> list[Order]:
+        """Return the resting stops that give way to a request before it is sent."""
+        exits = self._live_of.get((request.symbol, request.side, False), {})
+        return [order for order in exits.values() if order.gives_way_to(request)]
+
+    def opening_orders(self) -> Iterable[Order]:
+        """Return the open orders that are no exits; what is not ours may open something too."""
+        return self._live_entries.values()
+
     @property
     def open_entries(self) -> list[Order]:
         """The open orders of ours that are no exits."""
-        return [
-            order
-            for order in self.open_orders()
-            if order.request.reason is Reason.ENTRY and not order.is_external
-        ]
+        return [order for order in self.opening_orders() if not order.is_external]
 
     def terms(self) -> dict[str, int]:
         """Return how often the terms of each open order were changed, by its id."""
@@ -198,17 +237,14 @@ class Book:
 
         It goes on from session to session, and ends when a person resumes trading.
         """
-        since = self._resumed_at
-        closed = sorted(
-            (
-                trip
-                for trip in chain.from_iterable(self._round_trips.values())
-                if since is None or trip[0] > since
-            ),
-            key=itemgetter(0),
-        )
-        lost = sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
-        return lost + self._losses_before if lost == len(closed) else lost
+        lost = 0
+        for at, _, amount in reversed(self._trips):
+            if self._resumed_at is not None and at <= self._resumed_at:
+                break
+            if amount >= 0:
+                return lost
+            lost += 1
+        return lost + self._losses_before
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal, without those denied, rejected or not placed."""
@@ -422,7 +458,7 @@ class Book:
             symbol=symbol,
             product=product,
             quantity=self.positions[key].quantity,
-            entries=self._held.get(key, {}),
+            entries=dict(self._held.get(key, {})),
         )
 
     def provisional_quantity(self, order_id: str) -> int:
@@ -537,7 +573,11 @@ class Book:
         self._fills_of.setdefault(key, []).append(fill.fill_key)
         self._count_round_trip(position, fill.filled_at)
         self._count_fill(fill, 1)
-        self._attribute(key)
+        if key in self._divisions:
+            self._divide(key, self._divisions[key], fill)
+            self._hold(key)
+        else:
+            self._attribute(key)
 
     @_apply.register
     def _(self, event: events.ProvisionalReduced) -> None:
@@ -665,7 +705,7 @@ class Book:
         self.entry_count = 0
         self.requested_at = []
         self._losses_before, self._resumed_at = self.consecutive_losses, None
-        self._round_trips = {}
+        self._round_trips, self._trips = {}, []
         self._round_trips_before = {
             key: held.round_trip_count for key, held in self.positions.items()
         }
@@ -777,6 +817,7 @@ class Book:
         if amount is not None:
             key = (position.symbol, position.product)
             self._round_trips.setdefault(key, []).append((at, amount))
+            insort(self._trips, (at, key, amount), key=itemgetter(0, 1))
 
     def _scale_entries(self, key: Key, action: CorporateAction) -> None:
         """Restate what the entries of a position hold, their prices, stops and targets."""
@@ -801,6 +842,7 @@ class Book:
                 best = action.price_after(self.best_price[entry_id])
                 self.best_price[entry_id] = best.quantize(PRICE_STEP)
             entries[entry_id] = abs(held)
+        self._divisions.pop(key, None)
         self._held_at_start[key] = dict(entries)
         if key not in self._from_provisional:
             self._held_before[key] = (self.positions[key].quantity, entries)
@@ -834,10 +876,16 @@ class Book:
     def _store(self, order: Order) -> None:
         order_id = order.request.order_id
         self.orders[order_id] = order
-        if order.state in LIVE:
-            self.live[order_id] = order
-        else:
-            self.live.pop(order_id, None)
+        request = order.request
+        is_entry = request.reason is Reason.ENTRY
+        found = [self.live, self._live_of.setdefault((request.symbol, request.side, is_entry), {})]
+        if is_entry:
+            found.append(self._live_entries)
+        for orders in found:
+            if order.state in LIVE:
+                orders[order_id] = order
+            else:
+                orders.pop(order_id, None)
         if order.broker_order_id:
             self._by_broker_id[order.broker_order_id] = order_id
 
@@ -864,11 +912,16 @@ class Book:
         """Compute what each entry holds from the fills since the position was last flat."""
         quantity, before = self._held_before.get(key, (0, {}))
         names = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        fills = [self.fills[name] for name in names]
-        quantity += sum(fill.signed_quantity for fill in fills)
-        held = self._divided(key, before, fills).held
-        if not quantity and not held and key not in self._from_provisional:
-            del self._fills_of[key]
+        self._divisions[key] = self._divided(key, before, (self.fills[name] for name in names))
+        self._divisions[key].quantity += quantity
+        self._hold(key)
+
+    def _hold(self, key: Key) -> None:
+        """Hold what the fills of a position left of its entries."""
+        division = self._divisions[key]
+        held = division.left
+        if not division.quantity and not held and key not in self._from_provisional:
+            del self._fills_of[key], self._divisions[key]
             self._held_before.pop(key, None)
         self._held.pop(key, None)
         if held:
@@ -882,60 +935,48 @@ class Book:
         What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
         contradicts its order belongs to none.
         """
-        held = {order_id: shares for order_id, shares in before.items() if shares}
-        opened: dict[str, list[tuple[Fill, int]]] = {}
-        closed: dict[str, list[tuple[Fill, int]]] = {}
-        # by entry, the fills that closed more than was held, and how much of it is still open
-        beyond: dict[str, list[tuple[Fill, int]]] = {}
-
-        def offset(known: list[tuple[Fill, int]], left: int) -> list[tuple[Fill, int]]:
-            """Take as much of these fills as there is; return what was taken of each."""
-            taken = []
-            for place, (fill, shares) in enumerate(known):
-                count = min(left, shares)
-                known[place] = (fill, shares - count)
-                left -= count
-                if count:
-                    taken.append((fill, count))
-            return taken
-
+        division = Division({order_id: shares for order_id, shares in before.items() if shares})
         for fill in fills:
-            order = self.orders.get(fill.order_id)
-            request = order.request if order else None
-            if request and (request.symbol, request.product, request.side) != (*key, fill.side):
-                request = None
-            left = fill.quantity
-            for entry_id in self._closed_first(held, fill.side, request):
-                count = min(left, held[entry_id])
-                held[entry_id] -= count
+            self._divide(key, division, fill)
+        return division
+
+    def _divide(self, key: Key, division: Division, fill: Fill) -> None:
+        """Divide one more fill of a position."""
+        held, opened, closed = division.held, division.opened, division.closed
+        division.quantity += fill.signed_quantity
+        order = self.orders.get(fill.order_id)
+        request = order.request if order else None
+        if request and (request.symbol, request.product, request.side) != (*key, fill.side):
+            request = None
+        left = fill.quantity
+        for entry_id in self._closed_first(held, fill.side, request):
+            count = min(left, held[entry_id])
+            held[entry_id] -= count
+            left -= count
+            if count:
+                closed.setdefault(entry_id, []).append((fill, count))
+            if not held[entry_id]:
+                del held[entry_id]
+        if left and request is not None and request.reason is Reason.ENTRY:
+            order_id = request.order_id
+            opened.setdefault(order_id, []).append((fill, left))
+            for early, count in _offset(division.beyond.get(order_id, []), left):
+                closed.setdefault(order_id, []).append((early, count))
+                opened[early.order_id].append((early, -count))
                 left -= count
-                if count:
-                    closed.setdefault(entry_id, []).append((fill, count))
-            if left and request is not None and request.reason is Reason.ENTRY:
-                order_id = request.order_id
-                opened.setdefault(order_id, []).append((fill, left))
-                for early, count in offset(beyond.get(order_id, []), left):
-                    closed.setdefault(order_id, []).append((early, count))
-                    opened[early.order_id].append((early, -count))
-                    left -= count
+            if left:
                 held[order_id] = held.get(order_id, 0) + left
-            elif left and request is not None and request.entry_id is not None:
-                for known in beyond.values():  # what buys an excess back
-                    of_exit = [each for each in known if each[0].order_id == request.entry_id]
-                    for early, count in offset(of_exit, left):
-                        closed.setdefault(early.order_id, []).append((fill, count))
-                        left -= count
-                    others = [each for each in known if each[0].order_id != request.entry_id]
-                    known[:] = [*others, *of_exit]
-                if left:
-                    beyond.setdefault(request.entry_id, []).append((fill, left))
-                    opened.setdefault(request.order_id, []).append((fill, left))
-            held = {order_id: shares for order_id, shares in held.items() if shares}
-        for known in beyond.values():
-            for early, shares in known:
-                if shares:
-                    held[early.order_id] = held.get(early.order_id, 0) + shares
-        return Division(held, opened, closed)
+        elif left and request is not None and request.entry_id is not None:
+            for known in division.beyond.values():  # what buys an excess back
+                of_exit = [each for each in known if each[0].order_id == request.entry_id]
+                for early, count in _offset(of_exit, left):
+                    closed.setdefault(early.order_id, []).append((fill, count))
+                    left -= count
+                others = [each for each in known if each[0].order_id != request.entry_id]
+                known[:] = [*others, *of_exit]
+            if left:
+                division.beyond.setdefault(request.entry_id, []).append((fill, left))
+                opened.setdefault(request.order_id, []).append((fill, left))
 
     def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
         """
@@ -970,6 +1011,22 @@ class Book:
                 round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
+        self._trips = sorted(
+            ((at, of, amount) for of, trips in self._round_trips.items() for at, amount in trips),
+            key=itemgetter(0, 1),
+        )
+
+
+def _offset(known: list[tuple[Fill, int]], left: int) -> list[tuple[Fill, int]]:
+    """Take as much of these fills as there is; return what was taken of each."""
+    taken = []
+    for place, (fill, shares) in enumerate(known):
+        count = min(left, shares)
+        known[place] = (fill, shares - count)
+        left -= count
+        if count:
+            taken.append((fill, count))
+    return taken
 
 
 def _restated(request: Request, action: CorporateAction, quantity: int) -> Request:

@@ -246,9 +246,7 @@ class Manager:
 
     def _resting_quantity(self, request: Request) -> int:
         """Return the quantity of the resting stops that give way to a request."""
-        return sum(
-            order.open_quantity for order in self.book.open_orders() if order.gives_way_to(request)
-        )
+        return sum(order.open_quantity for order in self.book.giving_way_to(request))
 
     def held_against(self, request: Request) -> int:
         """Return what the strategy of a request holds that the request would close."""
@@ -257,9 +255,12 @@ class Manager:
 
     def _must_wait_for_stops(self, request: Request) -> bool:
         """Return whether stops rest for more than what is left when a waiting entry is filled."""
+        resting = self._resting_quantity(request)
+        if not resting:
+            return False
         closing = self.closing_quantity(request) + request.quantity
         left = max(0, self.held_against(request) - closing)
-        return self._resting_quantity(request) > left
+        return resting > left
 
     async def _place(self, request: Request) -> Order:
         is_exit = request.reason is not Reason.ENTRY
@@ -311,8 +312,8 @@ class Manager:
 
     def _denial_of_waiting(self, waiting: events.OrderWaiting) -> OrderDeniedError | None:
         now, request = clock.now(), waiting.request
-        what = "a resting stop" if self._must_wait_for_stops(request) else "its turn"
         if now >= waiting.until:
+            what = "a resting stop" if self._must_wait_for_stops(request) else "its turn"
             detail = f"now={now:%T}, expires_at={waiting.until:%T}, waited_for={what}"
             return OrderDeniedError("EXPIRED", detail)
         held = self.held_against(request)

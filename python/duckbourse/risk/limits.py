@@ -111,12 +111,18 @@ class Covariances(msgspec.Struct, frozen=True):
         None if a covariance is missing, and NaN if one is no finite number.
         """
         total = 0.0
-        for one, amount in amounts.items():
-            for other, other_amount in amounts.items():
-                covariance = self.by_pair.get((min(one, other), max(one, other)))
+        symbols = sorted(amounts)
+        for place, other in enumerate(symbols):
+            of_other = 0.0
+            for one in symbols[:place]:
+                covariance = self.by_pair.get((one, other))
                 if covariance is None:
                     return None
-                total += amount * other_amount * covariance
+                of_other += 2 * amounts[one] * covariance
+            variance = self.by_pair.get((other, other))
+            if variance is None:
+                return None
+            total += amounts[other] * (of_other + amounts[other] * variance)
         return math.sqrt(max(total, 0.0)) if math.isfinite(total) else math.nan
 
 

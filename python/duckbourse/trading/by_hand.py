@@ -151,9 +151,10 @@ class HandOrders:
         request = self._manager.waiting_entries.get(order_id)
         if request is None:
             return _refused("not sent: its loop ended before it had its turn", order_id=order_id)
-        is_behind_stop = any(order.gives_way_to(request) for order in book.open_orders())
         reason = (
-            "the stop at the broker gives way first" if is_behind_stop else "the broker's rates"
+            "the stop at the broker gives way first"
+            if book.giving_way_to(request)
+            else "the broker's rates"
         )
         return Answer(
             is_obeyed=True,

@@ -971,6 +971,20 @@ def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
     assert not context_of(replace(leaving, quantity=51), book).is_closing
 
 
+def test_an_entry_that_makes_the_account_larger_closes_nothing() -> None:
+    """One strategy sells what it holds, while another has sold as much: the account is flat."""
+    one, other = order_request(strategy="one"), order_request(strategy="other", side=SELL)
+    book = book_with(
+        *opened_as(one),
+        events.FillBooked(at=NOW, fill=fill(10, "100", order_id=one.order_id)),
+        *opened_as(other),
+        events.FillBooked(at=NOW, fill=fill(10, "100", SELL, order_id=other.order_id)),
+    )
+    leaving = order_request(side=SELL, strategy="one")
+    assert not context_of(leaving, book).is_closing
+    assert context_of(replace(leaving, reason=Reason.STOP), book).is_closing
+
+
 def test_every_check_has_a_case_that_denies() -> None:
     """Removing any check makes a case fail."""
     seen = set()
