@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -22,7 +24,7 @@ from starlette.responses import Response
 
 import duckbourse
 from duckbourse.api.bounds import Bounds
-from duckbourse.api.formats import FORMATS, JSON, Encoded, chosen_format, encode
+from duckbourse.api.formats import FORMATS, JSON, chosen_format, encode
 from duckbourse.api.keyset import CONVERSIONS, OF_ANOTHER, REMEDY, after, key_in, opaque
 from duckbourse.api.problems import Refused
 from duckbourse.api.reader import FATAL, Reader
@@ -36,6 +38,8 @@ log = structlog.get_logger()
 ROWS = 1_000
 BUSY = "the server is busy"
 AGAIN = {"retry-after": "1"}
+# answers that are kept
+MOST_KEPT = 10_000
 # what a file that is damaged raises, besides duckdb.Error itself
 OF_FILE = (duckdb.IOException, duckdb.SerializationException, *FATAL)
 
@@ -49,6 +53,15 @@ def code_version() -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class Answered:
+    """An answer, the build that it is of, and the headers that go with it."""
+
+    content: bytes
+    build_id: str
+    headers: Mapping[str, str]
+
+
 class Server:
     """The publication that is served, and the bounds within which it is."""
 
@@ -58,6 +71,38 @@ class Server:
         self._slots = anyio.Semaphore(bounds.queries)
         self._threads = anyio.CapacityLimiter(bounds.queries)
         self._waiting = 0
+        # by ETag, the least recently asked for first; and those that are at work
+        self._answers: OrderedDict[str, Answered] = OrderedDict()
+        self._kept_bytes = 0
+        self._at_work: dict[str, asyncio.Task[Answered]] = {}
+
+    async def answer(self, tag: str, build_id: str, work: Callable[[Market], Answered]) -> Answered:
+        """Return an answer of a build, asked of DuckDB once for all who send the same request."""
+        if (kept := self._answers.get(tag)) is not None:
+            self._answers.move_to_end(tag)
+            return kept
+        task = self._at_work.get(tag)
+        if task is None:
+            task = asyncio.create_task(self.run(work))
+            self._at_work[tag] = task
+            task.add_done_callback(lambda done: self._end(tag, build_id, done))
+        # whoever goes away takes it from nobody else
+        return await asyncio.shield(task)
+
+    def _end(self, tag: str, build_id: str, task: asyncio.Task[Answered]) -> None:
+        del self._at_work[tag]
+        if task.cancelled() or task.exception() is not None:
+            return
+        found = task.result()
+        most = self.bounds.kept_bytes
+        # a newer publication may have come in between, of which the tag is not
+        if found.build_id != build_id or len(found.content) > most // 8:
+            return
+        self._answers[tag] = found
+        self._kept_bytes += len(found.content)
+        while self._kept_bytes > most or len(self._answers) > MOST_KEPT:
+            _, former = self._answers.popitem(last=False)
+            self._kept_bytes -= len(former.content)
 
     async def run(self, work: Callable[[Market], T]) -> T:
         """Run queries on the newest publication in a thread; raise Refused if too many wait."""
@@ -157,10 +202,8 @@ class Asked:
         """
         resource = f"{self.request.url.path} {self.order}"
         values = key_in(self.cursor, resource) if self.cursor else None
-        if kept := await self._not_modified(reads_clock=reads_clock):
-            return kept
 
-        def work(market: Market) -> tuple[Encoded, str]:
+        def work(market: Market) -> Answered:
             descends = self.order == "descending"
             found = after(make(market), key, values, descends=descends, nullable=nullable)
             try:
@@ -169,38 +212,40 @@ class Asked:
                 if values is None:
                     raise
                 raise Refused(400, OF_ANOTHER, REMEDY) from error
-            return page, str(market.record["build_id"])
+            headers = {"x-row-count": str(page.row_count)}
+            if page.next_key is not None:
+                following = self._next(opaque(resource, page.next_key))
+                headers["link"] = f'<{following}>; rel="next"'
+            return Answered(page.content, str(market.record["build_id"]), headers)
 
-        page, build_id = await self.server.run(work)
-        headers = self._headers(build_id, reads_clock=reads_clock)
-        headers["x-row-count"] = str(page.row_count)
-        if page.next_key is not None:
-            headers["link"] = f'<{self._next(opaque(resource, page.next_key))}>; rel="next"'
-        return Response(page.content, media_type=self.format, headers=headers)
+        return await self._respond(work, self.format, reads_clock=reads_clock)
 
     async def answer(
         self, make: Callable[[Market], Mapping[str, Any]], *, reads_clock: bool = False
     ) -> Response:
         """Return an answer that is not a table, as JSON; `reads_clock` as in `rows`."""
-        if kept := await self._not_modified(reads_clock=reads_clock):
-            return kept
 
-        def work(market: Market) -> tuple[bytes, str]:
-            return msgspec.json.encode(make(market)), str(market.record["build_id"])
+        def work(market: Market) -> Answered:
+            content = msgspec.json.encode(make(market))
+            return Answered(content, str(market.record["build_id"]), {})
 
-        content, build_id = await self.server.run(work)
-        headers = self._headers(build_id, reads_clock=reads_clock)
-        return Response(content, media_type=JSON, headers=headers)
+        return await self._respond(work, JSON, reads_clock=reads_clock)
 
-    async def _not_modified(self, *, reads_clock: bool) -> Response | None:
-        given = self.request.headers.get("if-none-match")
-        if not given or reads_clock:
-            return None
-        # in a thread: a newer publication is opened there
-        build_id = await to_thread.run_sync(lambda: self.server.reader.build_id)
-        headers = self._headers(build_id, reads_clock=False)
-        tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
-        return Response(status_code=304, headers=headers) if headers["etag"] in tags else None
+    async def _respond(
+        self, work: Callable[[Market], Answered], kind: str, *, reads_clock: bool
+    ) -> Response:
+        if reads_clock:
+            found = await self.server.run(work)
+        else:
+            # in a thread: a newer publication is opened there
+            build_id = await to_thread.run_sync(lambda: self.server.reader.build_id)
+            headers = self._headers(build_id, reads_clock=False)
+            given = self.request.headers.get("if-none-match", "").split(",")
+            if headers["etag"] in {tag.strip().removeprefix("W/") for tag in given}:
+                return Response(status_code=304, headers=headers)
+            found = await self.server.answer(headers["etag"], build_id, work)
+        headers = self._headers(found.build_id, reads_clock=reads_clock) | {**found.headers}
+        return Response(found.content, media_type=kind, headers=headers)
 
     def _headers(self, build_id: str, *, reads_clock: bool) -> dict[str, str]:
         headers = {"vary": "Accept, Authorization", "x-build-id": build_id}

@@ -40,7 +40,7 @@ from duckbourse.api.formats import plain
 from duckbourse.api.problems import Refused, where
 from duckbourse.api.reader import Reader
 from duckbourse.api.resources import PROBLEM, REFUSALS
-from duckbourse.errors import BourseError, TradingError
+from duckbourse.errors import BourseError, JournalError, TradingError
 from duckbourse.market import Market
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
@@ -52,7 +52,13 @@ from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import HOST
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import OrderByHand, answer_to, send
-from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, outcome, unanswered_order
+from duckbourse.trading.requests import (
+    LOOP_ANSWER_SECONDS,
+    no_loop,
+    outcome,
+    send_request,
+    unanswered_order,
+)
 from duckbourse.trading.session_folder import (
     SESSION_FILE,
     SessionFolder,
@@ -99,6 +105,7 @@ Account = Annotated[
 
 
 UNREADABLE = "the session of this account cannot be read"
+READABLE = "`./bourse positions` says what is wrong with it"
 JOURNALS = (SESSION_FILE, JOURNAL, f"{JOURNAL}-wal")
 # of the files that a loop writes, those that the page shows
 WRITTEN = (JOURNAL, f"{JOURNAL}-wal", last_prices.FILE)
@@ -118,7 +125,7 @@ def session_of(account: str | None) -> SessionFolder:
     if account is not None:
         found = [each for each in found if each.account == account]
     if not found and damaged:
-        raise Refused(409, UNREADABLE, "`./bourse positions` says what is wrong with it")
+        raise Refused(409, UNREADABLE, READABLE)
     if not found:
         # no error repeats an account
         raise Refused(
@@ -148,9 +155,7 @@ class Recorded:
             self.book, self.events = read(session)
         except BourseError as error:
             # its text has the account
-            raise Refused(
-                409, UNREADABLE, "`./bourse positions` says what is wrong with it"
-            ) from error
+            raise Refused(409, UNREADABLE, READABLE) from error
         self._capital_amount = session.capital_amount
 
     @cached_property
@@ -1077,7 +1082,10 @@ def _request(name: str, typed: Typed) -> Response:
     if typed.symbol is not None or typed.strategy is not None:
         raise Refused(422, f"{name} is of the whole account", "omit symbol and strategy")
     is_live = is_traded(session)
-    path = send(session.path, name, typed.reason[:200])
+    try:
+        path = send_request(session, name, typed.reason[:200])
+    except JournalError as error:  # its text has the account
+        raise Refused(409, UNREADABLE, READABLE) from error
     answer = answer_to(path, LOOP_ANSWER_SECONDS) if is_live else None
     found = outcome(name, session, path, answer, LOOP_ANSWER_SECONDS)
     if found["is_obeyed"] is False:

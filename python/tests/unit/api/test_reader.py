@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import httpx
@@ -12,6 +14,7 @@ import pytest
 import structlog
 
 from duckbourse.api import Bounds
+from duckbourse.api.formats import Encoded, encode
 from duckbourse.api.reader import Reader
 from duckbourse.errors import PublicationError
 from duckbourse.market import Market
@@ -21,6 +24,7 @@ from tests.unit.market.test_publications import published
 
 pytestmark = pytest.mark.some_day
 LIMITS = Limits("200MB", 1)
+READERS = 50
 ENDLESS = "select count(*) from range(10_000_000) as one, range(10_000_000) as other"
 
 
@@ -159,17 +163,59 @@ def test_readers_go_on_while_a_newer_publication_is_opened(
     reader.close()
 
 
-def test_twenty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> None:
+def test_the_same_request_is_asked_of_the_file_once_a_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 0
+
+    def counted(*options: Any, **others: Any) -> Encoded:
+        nonlocal count
+        count += 1
+        return encode(*options, **others)
+
+    monkeypatch.setattr("duckbourse.api.asking.encode", counted)
+    address = "/api/v1/publication"
+    with serving(published(tmp_path, 1)) as found, ThreadPoolExecutor(20) as pool:
+        for generation in (1, 2):
+            published(tmp_path, generation)
+            # one opens it, and meanwhile others go on with the former one
+            assert found.get("/api/v1/scanners").status_code == 503
+            answers = [
+                each.result() for each in [pool.submit(found.get, address) for _ in range(40)]
+            ]
+            assert {each.headers["x-build-id"] for each in answers} == {f"b{generation}"}
+            assert {each.json()["rows"][0]["build_id"] for each in answers} == {f"b{generation}"}
+            assert {each.headers["x-row-count"] for each in answers} == {"1"}
+            assert count == generation
+        # what is refused is not kept
+        for _ in range(2):
+            assert found.get("/api/v1/quality/missing").status_code == 503
+    bounds = Bounds(kept_bytes=5_000, requests_per_second=1_000)
+    with serving(found.published, bounds=bounds) as found:
+        count = 0
+        for number in range(1, 60):
+            assert found.get(f"/api/v1/tables?limit={number}").status_code == 200
+        server = found.app.state.server
+        kept = [len(each.content) for each in server._answers.values()]
+        assert 0 < sum(kept) == server._kept_bytes <= 5_000
+        assert count == 59
+        assert not server._at_work
+
+
+def test_fifty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> None:
+    """As many as the usual rate takes from one address, and others that follow the events."""
     seen: set[str] = set()
     is_over = threading.Event()
-    with serving(published(tmp_path, 1)) as found:
+    bounds = Bounds()
+    pause = 2 * READERS / bounds.requests_per_second
+    with serving(published(tmp_path, 1), bounds=bounds) as found:
 
         def read(number: int) -> int:
             count = 0
             address = ("/api/v1/publication", "/api/v1/tables?limit=2")[number % 2]
             headers = {"authorization": f"Bearer {READ}"}
             with httpx.Client(base_url=found.root, headers=headers, timeout=60) as http:
-                while not is_over.is_set():
+                while not is_over.wait(pause * random.random() * 2):
                     answer = http.get(address)
                     assert answer.status_code == 200, answer.text
                     rows = answer.json()["rows"]
@@ -180,9 +226,18 @@ def test_twenty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> Non
                     count += 1
             return count
 
-        with ThreadPoolExecutor(20) as pool:
-            readers = [pool.submit(read, number) for number in range(20)]
+        def follow() -> None:
+            with found.client() as client:
+                for _, data in client.events():
+                    if data.get("build_id") == "b5":
+                        return
+
+        with ThreadPoolExecutor(READERS + 5) as pool:
+            followers = [pool.submit(follow) for _ in range(5)]
+            readers = [pool.submit(read, number) for number in range(READERS)]
             try:
+                while found.app.state.watch.client_count < 5:
+                    threading.Event().wait(0.01)
                 for generation in range(2, 6):
                     published(tmp_path, generation)
                     while f"b{generation}" not in seen and not any(each.done() for each in readers):
@@ -190,6 +245,8 @@ def test_twenty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> Non
             finally:
                 is_over.set()
             counts = [each.result() for each in readers]
+            for follower in followers:
+                follower.result(60)
     assert all(counts)
     assert {"b2", "b5"} <= seen
 
