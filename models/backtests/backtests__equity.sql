@@ -12,9 +12,19 @@ trades as (
     select * from {{ ref('backtests__trades') }}
 ),
 
+settings as (
+    select * from {{ ref('backtest_settings') }}
+),
+
 sessions as (
     select * from {{ ref('bars__sessions') }}
 ),
+
+closes as (
+    select * from {{ ref('bars__total_return_closes') }}
+),
+
+{{ benchmark_returns('settings', 'setting') }},
 
 traded as (
     select
@@ -41,7 +51,8 @@ daily as (
         coalesce(traded.gross_pnl_amount, 0)::decimal(18, 4) as gross_pnl_amount,
         coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
         coalesce(traded.traded_amount, 0)::decimal(18, 4) as traded_amount,
-        coalesce(traded.amount_minutes, 0) / sessions.open_minutes as held_amount
+        coalesce(traded.amount_minutes, 0) / sessions.open_minutes as held_amount,
+        benchmark_returns.benchmark_return
     from accounts
     inner join runs using (run_id)
     inner join sessions
@@ -52,20 +63,26 @@ daily as (
         on
             accounts.run_id = traded.run_id
             and accounts.session_date = traded.session_date
+    left join benchmark_returns
+        on
+            runs.setting = benchmark_returns.setting
+            and accounts.session_date = benchmark_returns.session_date
 ),
 
 peaks as (
     select
         *,
-        greatest(
-            capital_amount,
-            max(equity_amount) over (
-                partition by run_id
-                order by session_date
-                rows between unbounded preceding and current row
-            )
-        ) as peak_amount
+        greatest(capital_amount, max(equity_amount) over to_date) as peak_amount,
+        if(
+            benchmark_return is null,
+            null,
+            {{ exact_product('1 + benchmark_return', 'over to_date') | indent(12) }} - 1
+        ) as benchmark_cumulative_return
     from daily
+    window to_date as (
+        partition by run_id order by session_date
+        rows between unbounded preceding and current row
+    )
 ),
 
 final as (
@@ -80,10 +97,13 @@ final as (
         equity_amount,
         (equity_amount - opening_amount)::double / nullif(opening_amount::double, 0)
             as session_return,
+        (equity_amount - capital_amount)::double / capital_amount::double as cumulative_return,
         peak_amount,
         {{ drawdown('equity_amount::double', 'peak_amount::double') }} as drawdown,
         traded_amount,
-        held_amount / nullif(opening_amount::double, 0) as exposure_ratio
+        held_amount / nullif(opening_amount::double, 0) as exposure_ratio,
+        benchmark_return,
+        benchmark_cumulative_return
     from peaks
 )
 

@@ -137,6 +137,8 @@ final as (
         coalesce(traded.gross_pnl_amount, 0)::decimal(18, 4) as gross_pnl_amount,
         coalesce(traded.charges_amount, 0)::decimal(18, 4) as charges_amount,
         coalesce(traded.slippage_amount, 0)::decimal(18, 4) as slippage_amount,
+        coalesce(traded.charges_amount + traded.slippage_amount, 0)::decimal(18, 4)
+            as costs_amount,
         coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
         (traded.charges_amount + traded.slippage_amount)::double
         / nullif(traded.gross_won_amount, 0) as cost_ratio,
@@ -161,6 +163,15 @@ final as (
         ) }} as deflated_sharpe,
         permutations.random_mean_return,
         permutations.permutation_p_value,
+        case
+            when traded.trade_count is null then 'no_trades'
+            when traded.trade_count < {{ var('min_verdict_trade_count') }} then 'too_few_trades'
+            when bootstraps.mean_trade_return_low is null then 'too_few_trades'
+            when bootstraps.mean_trade_return_high < 0 then 'loss'
+            when bootstraps.mean_trade_return_low <= 0 then 'inconclusive'
+            when permutations.permutation_p_value < 0.05 then 'gain_better_than_chance'
+            else 'gain_no_better_than_chance'
+        end as verdict,
         figures.benchmark,
         figures.benchmark_coverage_ratio,
         figures.benchmark_cumulative_return,

@@ -63,6 +63,31 @@ session_returns as (
 
 {{ equity_paths('session_returns', 'portfolio, basis') }},
 
+openings as (
+    select
+        *,
+        lag(equity_ratio, 1, 1) over (partition by portfolio, basis order by session_date)
+            as opening_ratio
+    from paths
+),
+
+compared as (
+    select
+        *,
+        if(
+            benchmark_return is null,
+            null,
+            -- both start from the same point
+            {{ exact_product('1 + benchmark_return', 'over to_date') | indent(12) }}
+            * arg_min(if(benchmark_return is null, null, opening_ratio), session_date) over to_date
+        ) as benchmark_equity_ratio
+    from openings
+    window to_date as (
+        partition by portfolio, basis order by session_date
+        rows between unbounded preceding and current row
+    )
+),
+
 final as (
     select
         portfolio,
@@ -76,9 +101,10 @@ final as (
         peak_ratio,
         drawdown,
         benchmark_return,
+        benchmark_equity_ratio,
         risk_free_return,
         min_acceptable_return
-    from paths
+    from compared
 )
 
 select * from final

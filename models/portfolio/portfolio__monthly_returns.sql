@@ -29,8 +29,17 @@ final as (
         session_count,
         session_count - return_count as missing_return_count,
         if(return_count = session_count, growth - 1, null) as month_return,
-        if(benchmark_count = session_count, benchmark_growth - 1, null) as benchmark_month_return
+        if(benchmark_count = session_count, benchmark_growth - 1, null) as benchmark_month_return,
+        if(
+            sum(return_count) over year_to_date = sum(session_count) over year_to_date,
+            {{ exact_product('growth', 'over year_to_date') | indent(12) }} - 1,
+            null
+        ) as year_to_date_return
     from months
+    window year_to_date as (
+        partition by portfolio, basis, year(month_date) order by month_date
+        rows between unbounded preceding and current row
+    )
 )
 
 select * from final

@@ -25,6 +25,8 @@ select
     signals.entry_price as signal_price,
     signals.stop_price,
     signals.target_price,
+    (signals.target_price - outcomes.entry_price)
+    / nullif(outcomes.entry_price - signals.stop_price, 0) as reward_risk_ratio,
     outcomes.entry_ts,
     outcomes.entry_price,
     outcomes.exit_ts,

@@ -6,8 +6,9 @@ The order path: from an order request through every check and the journal to the
 
 The broker accepts every order at once, so the time measured is ours alone. Cases: orders one by
 one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which is never
-used for trading); a hundred at once, which share their commits; reading the journal after a crash;
-and the whole loop on the sample session with its exits, checks and paper broker.
+used for trading), alone and beside open orders of 20 symbols; a hundred at once, which share their
+commits; reading the journal after a crash; and the whole loop on the sample session with its exits,
+checks and paper broker.
 
 For comparison NautilusTrader, from submit to filled in memory; it writes no order to disk.
 
@@ -132,6 +133,8 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
                 entries_end_at=publication.closes_at,
                 sessions_behind=0,
                 is_stream_ready=True,
+                charges=publication.charges,
+                replaces=replaces,
             )
         )
 
@@ -169,25 +172,46 @@ def order_request(publication: Publication, number: int) -> Request:
     )
 
 
-def one_by_one(publication: Publication, count: int, *, is_durable: bool) -> dict[str, float]:
-    took, cpu = [], time.process_time()
+def open_requests(publication: Publication, count: int) -> list[Request]:
+    """Return orders that stay open, each of another symbol."""
+    priced = [name for name, known in publication.instruments.items() if known.prior_close]
+    return [
+        replace(
+            order_request(publication, -1 - number),
+            symbol=symbol,
+            limit_price=publication.instruments[symbol].prior_close,
+        )
+        for number, symbol in enumerate(priced[:count])
+    ]
+
+
+def one_by_one(
+    publication: Publication, count: int, *, is_durable: bool, open_count: int = 0
+) -> dict[str, float]:
+    took: list[float] = []
+    cpu = 0.0
     with harness(publication, is_durable=is_durable) as (manager, _):
 
         async def play() -> None:
+            nonlocal cpu
+            for request in open_requests(publication, open_count):
+                await manager.place(request)
+            cpu = time.process_time()
             for number in range(count):
                 request = order_request(publication, number)
                 started = time.perf_counter_ns()
                 await manager.place(request)
                 took.append((time.perf_counter_ns() - started) / 1000)
-                # leave nothing open, so that every order is checked against the same book
+                # end it, so that every order is checked against the same book
                 manager.advance(request.order_id, State.REJECTED)
+            cpu = time.process_time() - cpu
 
         asyncio.run(play())
     took.sort()
     return {
         "p50_us": statistics.median(took),
         "p99_us": took[int(0.99 * len(took))],
-        "cpu_us": (time.process_time() - cpu) * 1e6 / count,
+        "cpu_us": cpu * 1e6 / count,
     }
 
 
@@ -213,9 +237,9 @@ def read_again(publication: Publication, count: int) -> dict[str, float]:
     with harness(publication, is_durable=True) as (manager, folder):
 
         async def play() -> None:
-            for first in range(0, count // 4, 1000):
+            for first in range(0, count // 4, 100):
                 requests = [
-                    order_request(publication, number) for number in range(first, first + 1000)
+                    order_request(publication, number) for number in range(first, first + 100)
                 ]
                 await asyncio.gather(*map(manager.place, requests))
                 for request in requests:
@@ -301,6 +325,9 @@ def main() -> None:
     rows = {
         "one by one, on disk": one_by_one(publication, count, is_durable=True),
         "one by one, not waiting": one_by_one(publication, count, is_durable=False),
+        "the same, beside 20 open orders": one_by_one(
+            publication, count, is_durable=False, open_count=20
+        ),
         "a hundred at once": in_bursts(publication, 4 * count, 100),
         "read again": read_again(publication, options.events),
         "the whole loop": whole_loop(publication, options.file),

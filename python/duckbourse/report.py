@@ -199,11 +199,13 @@ class _Writer:
         self._pages(meta)
         # what is left of the size, less a meta with every name
         space = MOST_BYTES - shell - len(block("/meta", {**meta, "symbols": symbols})) - 4_000
-        runs = self._add("/backtests", self._of_scanners())["runs"]
-        first = min((run["setting"] for run in runs), key=_order, default=None)
-        self._runs([run for run in runs if run["setting"] == first], space)
+        body = self._add("/backtests", self._of_scanners())
+        runs = body["runs"]
+        # the plainest setting of each calendar comes first in the list
+        first = {row["calendar"]: row["setting"] for row in reversed(body["settings"])}.values()
+        self._runs([run for run in runs if run["setting"] in first], space)
         meta["symbols"] = self._add_symbols(symbols, len(meta["symbols"]), space)
-        self._runs([run for run in runs if run["setting"] != first], space)
+        self._runs([run for run in runs if run["setting"] not in first], space)
         self._count_runs(runs)
         meta["left_out"] = self._left_out
         self._held.add("/meta", meta)
@@ -293,11 +295,6 @@ class _Writer:
         self._said(address, done, max(self._total, done + 1))
         query = f"?{urlencode(parameters)}" if parameters else ""
         return answer(self._connection, address + query)
-
-
-def _order(setting: str) -> tuple[bool, str]:
-    # first the one in which every trade has the same part of equity
-    return "fixed" not in setting, setting
 
 
 def _page(blocks: Iterable[str], scripts: Sequence[str], styles: str) -> str:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Return a number and what it counts, without `plural` with an s: 1 row, 1,000 rows."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+# of a list in a sentence
+NAMED = 3
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first names of a list, and whether there are more."""
+    return ", ".join(names[:NAMED]) + ", …" * (len(names) > NAMED)
 
 
 # of a text that others wrote

@@ -49,7 +49,13 @@ from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import HOST
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import OrderByHand, answer_to, send
-from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, outcome, unanswered_order
+from duckbourse.trading.requests import (
+    LOOP_ANSWER_SECONDS,
+    no_loop,
+    outcome,
+    send_request,
+    unanswered_order,
+)
 from duckbourse.trading.session_folder import (
     SessionFolder,
     latest,
@@ -902,7 +908,7 @@ def _request(name: str, typed: Typed) -> Response:
     if typed.symbol is not None or typed.strategy is not None:
         raise Refused(422, f"{name} is of the whole account", "omit symbol and strategy")
     is_live = session.path in {each.path for each in trading_now()}
-    path = send(session.path, name, typed.reason[:200])
+    path = send_request(session, name, typed.reason[:200])
     answer = answer_to(path, LOOP_ANSWER_SECONDS) if is_live else None
     found = outcome(name, session, path, answer, LOOP_ANSWER_SECONDS)
     if found["is_obeyed"] is False:

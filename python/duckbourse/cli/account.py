@@ -54,8 +54,8 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     Show an account: capital, cash, equity, drawdown, losing trades in a row, positions, state.
 
     `capital` is what was paid in, less what was withdrawn. Positions are marked at their last
-    prices, of about a second ago while a loop runs; one that has no price is valued at cost, which
-    is said. `drawdown pct` is the percentage by which equity is below its peak.
+    prices, of about a second ago while a loop runs; one that has no price is valued at cost, and
+    a note says so. `drawdown pct` is the percentage by which equity is below its peak.
 
     Examples:
 

@@ -30,6 +30,7 @@ from duckbourse.history import LEFTOVERS
 from duckbourse.ingest import RawStore
 from duckbourse.settings import FOLDERS, PROJECT, settings, unusable
 from duckbourse.telemetry.webhook import targets
+from duckbourse.trading.session_folder import name_positions, unwatched
 from duckbourse.warehouse import fetch_rows, open_published
 
 Level = Literal["ok", "warn", "fail"]
@@ -107,6 +108,7 @@ def checked() -> Iterator[Finding]:
     yield from _replaced()
     yield _clock()
     yield _calendars()
+    yield _accounts()
     yield _webhook()
 
 
@@ -328,6 +330,26 @@ def _calendars() -> Finding:
         f"{row['calendar']} until {row['calendar_end']}" for row in known if row["calendar_end"]
     )
     return Finding("calendars", "ok", f"sessions are known: {ends}")
+
+
+def _accounts() -> Finding:
+    try:
+        found = unwatched()
+    except BourseError as error:
+        return Finding("accounts", "fail", str(error), error.remedy)
+    if not found:
+        return Finding("accounts", "ok", "nothing is held that no loop watches")
+    held = [
+        f"{session.account} on {session.session_date} ({name_positions(book)})"
+        for session, book in found
+    ]
+    return Finding(
+        "accounts",
+        "warn",
+        f"no loop watches what is open: {', '.join(held)}",
+        f"go on with `./bourse trade --account {found[0][0].account}` and the options of that"
+        " session, or close it at the broker",
+    )
 
 
 def _webhook() -> Finding:

@@ -12,6 +12,7 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.requests import asked
 from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.risk.limits import COLUMNS
 from duckbourse.trading.commands import OrderByHand, answer_to, send, withdraw
 from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, unanswered_order
 from duckbourse.trading.session_folder import SessionFolder, trading_now
@@ -278,9 +279,12 @@ def _send(
             f"{session.account} on {session.session_date}: {answer.message}", markup=False
         )
     if not answer.is_obeyed:
+        column = COLUMNS.get(str(answer.figures.get("code")))
         raise TradingError(
             f"{wanted.action} {wanted.target}: {answer.message}",
-            "`./bourse orders` lists the orders, `./bourse positions` what is held",
+            f"the limit is {column} of {session.account} in seeds/reference/trading_accounts.csv"
+            if column
+            else "`./bourse orders` lists the orders, `./bourse positions` what is held",
         )
 
 

@@ -13,8 +13,8 @@ from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.errors import ConfigurationError, TradingError
-from duckbourse.trading.commands import answer_to, send
-from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, outcome
+from duckbourse.trading.commands import answer_to
+from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, outcome, send_request
 from duckbourse.trading.session_folder import SessionFolder, latest, sessions, trading_now
 from duckbourse.words import counted
 
@@ -103,7 +103,7 @@ def _request(
     addressed = _all_trading(account) if everywhere else [_addressed(name, account)]
     live = {session.path for session in trading_now()}
     # all are sent before any answer is waited for
-    sent = [(session, send(session.path, name, reason)) for session in addressed]
+    sent = [(session, send_request(session, name, reason)) for session in addressed]
     ends = clock.elapsed_seconds() + seconds
     rows = []
     for session, path in sent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -13,13 +14,14 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from msgspec.structs import replace
 
 from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
-from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.errors import BourseError, ConfigurationError, TradingError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
@@ -33,7 +35,14 @@ from duckbourse.trading import last_prices
 from duckbourse.trading.exits import entry_of_lost
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import charges_of
-from duckbourse.trading.session_folder import SessionFolder, latest, read, session_clock
+from duckbourse.trading.session_folder import (
+    SessionFolder,
+    exports_of,
+    latest,
+    read,
+    session_clock,
+    sessions_of,
+)
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
@@ -170,10 +179,11 @@ def pnl(
     Show the profit and loss of a session: cash, positions at cost, realized and unrealized amount,
     charges.
 
-    `net amount` is the realized amount less the charges, `held at cost amount` what the open
-    positions were bought for, and `unrealized amount` what they have gained since, at the last
-    prices; it is empty if one has none. `won` counts the round trips that made a net profit; by
-    strategy, it is left out.
+    `net realized amount` is the realized amount less the charges, since the positions were opened;
+    the net profit that `trade` prints at its end is that of the session, with what open positions
+    gained in it. `held at cost amount` is what the open positions were bought for, and `unrealized
+    amount` what they have gained since, at the last prices; it is empty if one has none. `won`
+    counts the round trips that made a net profit; by strategy, it is left out.
 
     An account nets what its strategies hold of a symbol: what one bought and another sold short is
     no position of the account. So the round trips of the strategies may be more than its own.
@@ -221,7 +231,7 @@ def _sums(book: Book, positions: Iterable[Position], prices: Prices) -> dict[str
         "realized_amount": realized,
         "unrealized_amount": sum(gains, Decimal(0)) if len(gains) == len(marked) else None,
         "charges_amount": charges,
-        "net_amount": realized - charges,
+        "net_realized_amount": realized - charges,
         "round_trips": sum(each.round_trip_count for each in held),
     }
 
@@ -243,12 +253,25 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             f"{session.account} has traded {last.session_date} since {session.session_date}",
             "omit --date: what the account holds now is compared",
         )
-    log, recorded = open_journal(session.path)
-    with open_published() as published:
-        charges = charges_of(published, session.account)
-    setup = BrokerSetup(session.account, session.path, session.capital_amount, charges=charges)
-    broker = broker_of(session.broker)(setup)
-    try:
+    with ExitStack() as stack:
+        log, recorded = open_journal(session.path)
+        stack.callback(log.close)
+        salvaged = [
+            f"unreadable from row {event.first_lost_row}, kept as {event.kept_as}"
+            for event in recorded
+            if isinstance(event, JournalSalvaged)
+        ]
+        try:
+            with open_published() as published:
+                charges = charges_of(published, session.account)
+        except BourseError as error:  # fills that are found now would be booked without charges
+            repaired = f"the journal can be read{''.join(f', {line}' for line in salvaged)}"
+            raise type(error)(
+                f"{repaired}; it is not compared with the broker: {error}", error.remedy
+            ) from error
+        setup = BrokerSetup(session.account, session.path, session.capital_amount, charges=charges)
+        broker = broker_of(session.broker)(setup)
+        stack.callback(broker.close)
         book = rebuild_book(session.capital_amount, recorded, lambda _: None)
         manager = Manager(
             book,
@@ -262,14 +285,6 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         manager.entry_of_lost = partial(entry_of_lost, book, session.account, session.session_date)
         with session_clock(session, recorded):
             differences = asyncio.run(Reconciliation(manager).recover())
-    finally:
-        broker.close()
-        log.close()
-    salvaged = [
-        f"unreadable from row {event.first_lost_row}, kept as {event.kept_as}"
-        for event in recorded
-        if isinstance(event, JournalSalvaged)
-    ]
     if json:
         print_json(
             {
@@ -301,23 +316,38 @@ def journal(
     what: Annotated[What, typer.Argument(help="export: write the fills as Parquet.")],
     account: Account = None,
     day: Day = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every session of the account, not only the last one.")
+    ] = False,
 ) -> None:
     """
     Write the fills of an account's session to `data/raw/fills`, and its cash movements to
     `data/raw/cash`, where dbt reads them as a portfolio.
 
     The same fills give the same file. An account is a portfolio if `portfolios.csv` has a row for
-    it with `source` `fills`.
+    it with `source` `fills`. Sessions that were never exported are named.
 
     Examples:
 
     - `./bourse journal export`
     - `./bourse journal export --account paper_us --date 2010-05-28`
+    - `./bourse journal export --account paper_us --all`
     """
-    session = _chosen(account, day)
-    _, recorded = read(session)
-    path, count = export_fills(session, recorded)
-    results.print(f"{counted(count, 'fill')} of {_name(session)}: {path}")
+    if everything and day:
+        raise ConfigurationError("--all cannot be used with --date", "omit one of them")
+    chosen = _chosen(account, day)
+    known = [
+        replace(chosen, session_date=each) for each in sessions_of(latest(chosen.account, None))
+    ]
+    for session in known if everything else [chosen]:
+        _, recorded = read(session)
+        path, count = export_fills(session, recorded)
+        results.print(f"{counted(count, 'fill')} of {_name(session)}: {path}")
+    if left := [each for each in known if not exports_of(each)[0].exists()]:
+        notes.print(
+            f"{counted(len(left), 'session')} of {chosen.account} not exported yet, such as"
+            f" {left[0].session_date}: --all exports all"
+        )
     notes.print("`./bourse build` loads them")
 
 

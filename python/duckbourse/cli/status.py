@@ -16,7 +16,7 @@ from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
 from duckbourse.settings import FOLDERS, PROJECT, settings
 from duckbourse.summary import newest_bars
-from duckbourse.trading.session_folder import trading_now
+from duckbourse.trading.session_folder import name_positions, trading_now, unwatched
 from duckbourse.warehouse import fetch_rows, open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
@@ -52,6 +52,14 @@ def report() -> dict[str, Any]:
         "trading": [
             {"account": session.account, "session_date": session.session_date}
             for session in trading_now()
+        ],
+        "unwatched": [
+            {
+                "account": session.account,
+                "session_date": session.session_date,
+                "positions": name_positions(book),
+            }
+            for session, book in unwatched()
         ],
         "disk": _disk(),
     }
@@ -184,6 +192,10 @@ def _print(found: dict[str, Any]) -> None:
         lines += [("restoring", "stopped: run the same `./bourse restore` again")]
     loops = [f"{each['account']} on {each['session_date']}" for each in found["trading"]]
     lines += [("trading", ", ".join(loops) or "no")]
+    lines += [
+        ("", f"no loop watches {left['account']} on {left['session_date']}: {left['positions']}")
+        for left in found["unwatched"]
+    ]
     disk = found["disk"]
     parts = ", ".join(f"{name} {size(count)}" for name, count in disk["bytes"].items())
     lines += [

@@ -29,8 +29,9 @@ from duckbourse.errors import ConfigurationError, PositionsLeft, StrategyStopped
 from duckbourse.orders.book import Book
 from duckbourse.orders.bus import Message
 from duckbourse.orders.events import StrategyFailed, TradingState
+from duckbourse.orders.journal import lock_folder
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Product, Request
+from duckbourse.orders.order import Product, Reason, Request
 from duckbourse.orders.reconciliation import BY as RECONCILIATION
 from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
@@ -40,19 +41,18 @@ from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import session_folder as session_folders
 from duckbourse.trading.commands import listed
 from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
-from duckbourse.trading.loop import Trader
+from duckbourse.trading.loop import BY_STRATEGIES, Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategies import Strategies, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
+from duckbourse.trading.subscribers import open_subscribers
 from duckbourse.warehouse import open_published
-from duckbourse.words import counted
+from duckbourse.words import counted, shortened
 
 REFRESHED_PER_SECOND = 5
 PAPER = "paper"
-# of the symbols that are not traded
-NAMED = 3
 SEED = 1
 
 
@@ -127,6 +127,14 @@ def trade(
         list[str] | None,
         typer.Option(
             help="Check of your own, module:function, after ours; may be repeated.",
+            metavar="NAME",
+            show_default="those installed",
+        ),
+    ] = None,
+    subscribe: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Subscriber of your own to what happens, module:function; may be repeated.",
             metavar="NAME",
             show_default="those installed",
         ),
@@ -216,9 +224,10 @@ def trade(
     asked = strategy or [SignalStrategy.NAME]
     strategies = open_strategies(asked, publication.strategy_parameters)
     checks = open_checks(check or [])
+    subscribers = open_subscribers(subscribe or [])
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)
     if missing := sorted(publication.instruments.keys() - set(source.symbols)):
-        names = ", ".join(missing[:NAMED]) + ", …" * (len(missing) > NAMED)
+        names = shortened(missing)
         total = len(publication.instruments)
         notes.print(
             f"{counted(len(missing), f'of {total} symbols is', f'of {total} symbols are')}"
@@ -253,54 +262,62 @@ def trade(
             )
         return
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
-    folder, before = session_folders.create(publication, broker_name, options, fresh=fresh)
-    _report_halts(folder, before, fresh=fresh)
-    found = session_folders.read(folder)[0]
-    if found.state is TradingState.HALTED and found.state_by not in ("", RECONCILIATION):
-        notes.print(
-            f"the account is halted, and opens nothing: {found.state_reason};"
-            f" `./bourse resume --account {account}` lifts it",
-            markup=False,
-            style="yellow",
+    # no other process begins a session of the account until this one has ended
+    with lock_folder(session_folders.folder_of(account)) as lock:
+        folder, before = session_folders.create(
+            publication, broker_name, options, fresh=fresh, lock=lock
         )
-    recorded = session_folders.read(folder)[1]
-    for line in session_folders.late_actions(folder, recorded):
-        notes.print(line, markup=False, style="yellow")
-    until = session_folders.traded_until(recorded)
-    if session_folders.has_ended(folder, recorded):
-        notes.print(
-            "this session is over: it was traded to its end; --fresh discards it and starts over"
-        )
-    elif until:
-        notes.print(
-            f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"
-            " --fresh discards it and starts over"
-        )
-    recorder = None
-    if isinstance(source, WebSocketFeed):
-        recorder = start_recorder(publication, source, scans)
-    with _Screen(publication, source, until, broker_name) as screen:
-        config = SessionConfig(
-            publication=publication,
-            folder=folder.path,
-            feed=source,
-            broker=open_broker,
-            strategies=strategies,
-            checks=checks,
-            seed=seed,
-            scans=scans,
-            recorder=recorder,
-            newer=publications.newer,
-            on_batch=screen.show,
-            metrics_port=metrics_port,
-        )
-        with TradingSession.open(config) as session:
-            session.trader.manager.bus.subscribe(StrategyFailed, _report_failure)
-            try:
-                differences = session.run()
-            except KeyboardInterrupt:
-                _report_unwatched(session.trader)
-                raise
+        _report_halts(folder, before, fresh=fresh)
+        found = session_folders.read(folder)[0]
+        is_stopped = found.state is not TradingState.ACTIVE
+        if is_stopped and found.state_by not in ("", RECONCILIATION, BY_STRATEGIES):
+            notes.print(
+                f"the account is {found.state}, and opens nothing: {found.state_reason};"
+                f" `./bourse resume --account {account}` lifts it",
+                markup=False,
+                style="yellow",
+            )
+        recorded = session_folders.read(folder)[1]
+        for line in session_folders.late_actions(folder, recorded):
+            notes.print(line, markup=False, style="yellow")
+        until = session_folders.traded_until(recorded)
+        if session_folders.has_ended(folder, recorded):
+            notes.print(
+                "this session is over: it was traded to its end; --fresh discards it and starts"
+                " over"
+            )
+        elif until:
+            notes.print(
+                f"resuming this session from {until.astimezone(publication.zone):%H:%M:%S};"
+                " --fresh discards it and starts over"
+            )
+        recorder = None
+        if isinstance(source, WebSocketFeed):
+            recorder = start_recorder(publication, source, scans)
+        with _Screen(publication, source, until, broker_name) as screen:
+            config = SessionConfig(
+                publication=publication,
+                folder=folder.path,
+                feed=source,
+                broker=open_broker,
+                strategies=strategies,
+                checks=checks,
+                seed=seed,
+                scans=scans,
+                recorder=recorder,
+                newer=publications.newer,
+                on_batch=screen.show,
+                metrics_port=metrics_port,
+                subscribers=subscribers,
+                lock=lock,
+            )
+            with TradingSession.open(config) as session:
+                session.trader.manager.bus.subscribe(StrategyFailed, _report_failure)
+                try:
+                    differences = session.run()
+                except KeyboardInterrupt:
+                    _report_unwatched(session.trader)
+                    raise
     if differences:
         raise TradingError(
             f"{folder.account} is halted: its book differs from the broker's: {differences[0]}",
@@ -311,10 +328,10 @@ def trade(
         print_json(end)
     else:
         _print_end(end)
-    _refuse_bad_end(end)
+    _refuse_bad_end(end, session.trader.book)
 
 
-def _refuse_bad_end(end: dict[str, Any]) -> None:
+def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
     """Raise if a person has something to do after a session: see the exit codes."""
     account, day = end["account"], end["session_date"]
     if left := [held for held in end["positions"] if held["product"] == Product.MIS]:
@@ -330,15 +347,37 @@ def _refuse_bad_end(end: dict[str, Any]) -> None:
             f"data/trading/{account}/trade.log has the traceback; correct it, then --fresh trades"
             " the session again",
         )
+    is_wanted = book.state is TradingState.REDUCING and book.flatten_reason is Reason.BY_HAND
+    if book.state is not TradingState.ACTIVE and not is_wanted:
+        raise TradingError(
+            f"{account} on {day} ended {book.state}: {book.state_reason}",
+            f"find out why; `./bourse resume --account {account}` lifts it",
+        )
+
+
+def unwatched(trader: Trader) -> str:
+    """Return what is open when a loop is stopped, which nothing watches then; empty if nothing."""
+    book, can_rest = trader.book, trader.manager.broker.capabilities.can_rest_stops
+    entries = [order for order in book.held_entries() if can_rest]
+    found = {
+        "positions open": [f"{each.symbol} {each.quantity:+}" for each in book.open_positions()],
+        "orders at work": [
+            f"{each.request.symbol} {each.request.side.sign * each.open_quantity:+}"
+            for each in book.open_entries
+        ],
+        "no stop at the broker for": [
+            f"{each.request.symbol} of {each.request.strategy}"
+            for each in entries
+            if not any(order.is_resting for order in book.exits_of(each.request.order_id))
+        ],
+    }
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
 
 
 def _report_unwatched(trader: Trader) -> None:
-    """Say what is open when a loop is stopped: nobody watches it now."""
-    if held := trader.book.open_positions():
-        names = ", ".join(f"{each.symbol} {each.quantity:+}" for each in held)
+    if found := unwatched(trader):
         notes.print(
-            f"stopped with positions open that nothing watches now: {names}; the same command goes"
-            " on with them",
+            f"stopped, and nothing watches what is left: {found}; the same command goes on with it",
             markup=False,
             style="red",
         )
@@ -420,7 +459,11 @@ def ending(trader: Trader) -> dict[str, Any]:
         if follows_signals
         else None,
         "failed_strategies": trader.strategies.failures,
-        "entries": sum(trip.entry.request.order_id not in book.carried_orders for trip in trips),
+        "entries": sum(
+            trip.entry.request.order_id not in book.carried_orders
+            and trip.entry.request.reason is Reason.ENTRY
+            for trip in trips
+        ),
         "round_trips": round_trips(trader),
         "positions": [
             {
@@ -443,16 +486,15 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
     """
     book, zone = trader.book, trader.publication.zone
     found = []
-    for order, quantity, closed in book.round_trips():
+    for order, quantity, amount, opening_charges, closed in book.round_trips():
         request, sent_at = order.request, order.sent_at
         is_earlier = request.order_id in book.carried_orders
         count = sum(taken for _, taken in closed)
         price = sum((fill.price * taken for fill, taken in closed), Decimal(0)) / (count or 1)
         paid = (fill.charges_amount * taken / fill.quantity for fill, taken in closed)
-        charges = sum(paid, Decimal(0))
-        if order.filled_quantity:
-            charges += order.charges_amount * count / order.filled_quantity
-        net = (price - (order.average_price or price)) * count * request.side.sign - charges
+        charges = sum(paid, opening_charges * count / quantity)
+        entry_price = amount / quantity
+        net = (price - entry_price) * count * request.side.sign - charges
         last = book.orders.get(closed[-1][0].order_id) if closed else None
         why = str(last.request.reason) if last and last.request.entry_id else "order"
         format = "%Y-%m-%d" if is_earlier else "%H:%M:%S"
@@ -463,7 +505,7 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
                 "symbol": request.symbol,
                 "side": request.side,
                 "quantity": quantity,
-                "entry_price": order.average_price,
+                "entry_price": entry_price,
                 "closed": count,
                 "exit_price": price if count else None,
                 "exit": why if count else None,

@@ -12,12 +12,13 @@ next one begins with it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from bisect import insort
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import singledispatchmethod
-from itertools import chain, takewhile
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -49,11 +50,46 @@ NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
 
 class RoundTrip(NamedTuple):
-    """An entry, the shares that it opened, and the fills that closed them, each with how many."""
+    """
+    An order, the shares that it opened, and the fills that closed them, each with how many.
+
+    `amount` is what was traded to open them, and `charges_amount` what that cost. An exit opens
+    what it closed beyond its entry.
+    """
 
     entry: Order
     quantity: int
+    amount: Decimal
+    charges_amount: Decimal
     closed: list[tuple[Fill, int]]
+
+
+@dataclass(slots=True)
+class Division:
+    """
+    Of each order: the shares that it holds, and the fills that opened and closed them.
+
+    `beyond` has, by entry, the fills that closed more than was held, and how much is still open.
+    `quantity` is the signed sum of the fills.
+    """
+
+    held: dict[str, int]
+    quantity: int = 0
+    opened: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
+    closed: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
+    beyond: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
+
+    @property
+    def left(self) -> dict[str, int]:
+        """What each order holds, an exit what it closed beyond its entry."""
+        if not self.beyond:
+            return self.held
+        left = dict(self.held)
+        for known in self.beyond.values():
+            for early, shares in known:
+                if shares:
+                    left[early.order_id] = left.get(early.order_id, 0) + shares
+        return left
 
 
 class Book:
@@ -71,14 +107,19 @@ class Book:
         self.cash_amount = capital_amount
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
+        # of these, the entries; and all by symbol, side, and whether they are entries
+        self._live_entries: dict[str, Order] = {}
+        self._live_of: dict[tuple[str, Side, bool], dict[str, Order]] = {}
         # the entries that wait for their turn, by their ids, in order; they are no orders yet
         self.waiting: dict[str, events.OrderWaiting] = {}
         self.fills: dict[str, Fill] = {}
         self.positions: dict[Key, Position] = {}
         self.best_price: dict[str, Decimal] = {}
         self.exit_reason: dict[str, Reason] = {}
-        # the entries of this session whose exits are not those that they were ordered with
-        self.changed_exits: set[str] = set()
+        # who moved the exits of an entry last: a strategy, or `by_hand`
+        self.exits_by: dict[str, str] = {}
+        # the orders of this session whose terms or exits were changed, as they were asked for
+        self.asked: dict[str, Request] = {}
         self.state = TradingState.HALTED
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
@@ -111,6 +152,8 @@ class Book:
         self._strategies_before: dict[Key, dict[str, Position]] = {}
         self._fills_before: frozenset[str] = frozenset()
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
+        # the same in order
+        self._trips: list[tuple[datetime, Key, Decimal]] = []
         # the losses in a row before this session, and when a person last resumed trading
         self._losses_before = 0
         self._resumed_at: datetime | None = None
@@ -121,6 +164,7 @@ class Book:
         # flat, and what of each entry they leave open
         self._held_before: dict[Key, tuple[int, dict[str, int]]] = {}
         self._fills_of: dict[Key, list[str]] = {}
+        self._divisions: dict[Key, Division] = {}
         self._held: dict[Key, dict[str, int]] = {}
         # positions with a provisional fill: the position before it, and the fills from it onward
         self._before_provisional: dict[Key, Position] = {}
@@ -136,14 +180,25 @@ class Book:
     def open_orders(self) -> Iterable[Order]:
         return self.live.values()
 
+    def open_orders_of(self, symbol: str, side: Side) -> Iterable[Order]:
+        """Return the open orders of a symbol on one side, the exits first."""
+        return chain.from_iterable(
+            self._live_of.get((symbol, side, is_entry), {}).values() for is_entry in (False, True)
+        )
+
+    def giving_way_to(self, request: Request) -> list[Order]:
+        """Return the resting stops that give way to a request before it is sent."""
+        exits = self._live_of.get((request.symbol, request.side, False), {})
+        return [order for order in exits.values() if order.gives_way_to(request)]
+
+    def opening_orders(self) -> Iterable[Order]:
+        """Return the open orders that are no exits; what is not ours may open something too."""
+        return self._live_entries.values()
+
     @property
     def open_entries(self) -> list[Order]:
         """The open orders of ours that are no exits."""
-        return [
-            order
-            for order in self.open_orders()
-            if order.request.reason is Reason.ENTRY and not order.is_external
-        ]
+        return [order for order in self.opening_orders() if not order.is_external]
 
     def terms(self) -> dict[str, int]:
         """Return how often the terms of each open order were changed, by its id."""
@@ -182,17 +237,14 @@ class Book:
 
         It goes on from session to session, and ends when a person resumes trading.
         """
-        since = self._resumed_at
-        closed = sorted(
-            (
-                trip
-                for trip in chain.from_iterable(self._round_trips.values())
-                if since is None or trip[0] > since
-            ),
-            key=itemgetter(0),
-        )
-        lost = sum(1 for _ in takewhile(lambda trip: trip[1] < 0, reversed(closed)))
-        return lost + self._losses_before if lost == len(closed) else lost
+        lost = 0
+        for at, _, amount in reversed(self._trips):
+            if self._resumed_at is not None and at <= self._resumed_at:
+                break
+            if amount >= 0:
+                return lost
+            lost += 1
+        return lost + self._losses_before
 
     def entries_of_signal(self, signal_id: str) -> list[Order]:
         """Return the entries that follow a signal, without those denied, rejected or not placed."""
@@ -223,34 +275,40 @@ class Book:
 
         An order that only closes what its strategy holds opened nothing, and is none of them.
         """
-        found = {
-            entry_id: RoundTrip(self.orders[entry_id], held, [])
-            for of_key in self._held_at_start.values()
-            for entry_id, held in of_key.items()
-        }
-        held_by_key = {key: dict(entries) for key, entries in self._held_at_start.items()}
+        fills: dict[Key, list[Fill]] = {key: [] for key in self._held_at_start}
         for name, fill in self.fills.items():
-            if name in self._fills_before:
-                continue
-            held = held_by_key.setdefault((fill.symbol, fill.product), {})
-            order, left = self.orders.get(fill.order_id), fill.quantity
-            for entry_id in self._closed_first(held, fill.side, order.request if order else None):
-                taken = min(left, held[entry_id])
-                held[entry_id] -= taken
-                left -= taken
-                if taken:
-                    found[entry_id].closed.append((fill, taken))
-            if left and order is not None and order.request.reason is Reason.ENTRY:
-                held[fill.order_id] = held.get(fill.order_id, 0) + left
-                before = found.get(fill.order_id) or RoundTrip(order, 0, [])
-                found[fill.order_id] = before._replace(quantity=before.quantity + left)
-        return list(found.values())
+            if name not in self._fills_before:
+                fills.setdefault((fill.symbol, fill.product), []).append(fill)
+        found = []
+        for key, of_key in fills.items():
+            before = self._held_at_start.get(key, {})
+            divided = self._divided(key, before, of_key)
+            for order_id in before | divided.opened:
+                order, opened = self.orders[order_id], divided.opened.get(order_id, [])
+                held = Decimal(before.get(order_id, 0))
+                filled = order.filled_quantity or 1
+                trip = RoundTrip(
+                    order,
+                    int(held) + sum(count for _, count in opened),
+                    sum(
+                        (fill.price * count for fill, count in opened),
+                        order.filled_amount * held / filled if held else ZERO,
+                    ),
+                    sum(
+                        (fill.charges_amount * count / fill.quantity for fill, count in opened),
+                        order.charges_amount * held / filled if held else ZERO,
+                    ),
+                    divided.closed.get(order_id, []),
+                )
+                if trip.quantity:
+                    found.append(trip)
+        return found
 
     def unowned(self) -> dict[Key, int]:
         """
         Return the signed shares by symbol and product that no entry opened, and so no exit closes.
 
-        They come of trades that were not what was ordered.
+        They come of trades that were not what was ordered. A person can take them over.
         """
         found = {}
         for held in self.open_positions():
@@ -263,6 +321,10 @@ class Book:
             if held.quantity != of_entries:
                 found[key] = held.quantity - of_entries
         return found
+
+    def is_provisional(self, symbol: str, product: Product) -> bool:
+        """Return whether a position has a fill that its trades will replace."""
+        return (symbol, product) in self._from_provisional
 
     def quantity_of(self, strategy: str, symbol: str, product: Product) -> int:
         """
@@ -367,6 +429,7 @@ class Book:
             fills=tuple(fills),
             best_price={name: best for name, best in self.best_price.items() if name in entries},
             exit_reason={name: why for name, why in self.exit_reason.items() if name in entries},
+            exits_by={name: by for name, by in self.exits_by.items() if name in entries},
             marks={
                 symbol: mark
                 for symbol, mark in self.marks.items()
@@ -395,7 +458,7 @@ class Book:
             symbol=symbol,
             product=product,
             quantity=self.positions[key].quantity,
-            entries=self._held.get(key, {}),
+            entries=dict(self._held.get(key, {})),
         )
 
     def provisional_quantity(self, order_id: str) -> int:
@@ -415,7 +478,10 @@ class Book:
 
     @_apply.register
     def _(self, event: events.OrderWaiting) -> None:
-        self.waiting[event.request.order_id] = event
+        order_id = event.request.order_id
+        if (before := self.waiting.get(order_id)) is not None:
+            self.asked.setdefault(order_id, before.request)
+        self.waiting[order_id] = event
 
     @_apply.register
     def _(self, event: events.OrderDenied) -> None:
@@ -507,7 +573,11 @@ class Book:
         self._fills_of.setdefault(key, []).append(fill.fill_key)
         self._count_round_trip(position, fill.filled_at)
         self._count_fill(fill, 1)
-        self._attribute(key)
+        if key in self._divisions:
+            self._divide(key, self._divisions[key], fill)
+            self._hold(key)
+        else:
+            self._attribute(key)
 
     @_apply.register
     def _(self, event: events.ProvisionalReduced) -> None:
@@ -549,6 +619,8 @@ class Book:
     def _(self, event: events.ModifyEnded) -> None:
         order = self.orders[event.order_id]
         accepted = event.is_accepted and order.pending is not None
+        if accepted:
+            self.asked.setdefault(event.order_id, order.request)
         self._store(
             replace(
                 order,
@@ -566,11 +638,32 @@ class Book:
 
     @_apply.register
     def _(self, event: events.ExitsChanged) -> None:
-        self.changed_exits.add(event.entry_id)
         order = self.orders[event.entry_id]
+        self.asked.setdefault(event.entry_id, order.request)
+        self.exits_by[event.entry_id] = event.by
         pending = order.pending and replace(order.pending, exits=event.exits)
         changed = replace(order.request, exits=event.exits)
         self._store(replace(order, request=changed, pending=pending))
+
+    @_apply.register
+    def _(self, event: events.PositionTakenOver) -> None:
+        request = event.request
+        order_id, key = request.order_id, (request.symbol, request.product)
+        self._store(
+            Order(
+                request=request,
+                state=State.FILLED,
+                filled_quantity=request.quantity,
+                filled_amount=event.amount,
+                message="taken over: no order opened it",
+                sent_at=event.at,
+            )
+        )
+        entries = self._held.get(key, {}) | {order_id: request.quantity}
+        self._held_at_start.setdefault(key, {})[order_id] = request.quantity
+        self._held_before[key] = (self.positions[key].quantity, entries)
+        self._fills_of[key] = []
+        self._attribute(key)
 
     @_apply.register
     def _(self, event: events.FlattenRequested) -> None:
@@ -612,7 +705,7 @@ class Book:
         self.entry_count = 0
         self.requested_at = []
         self._losses_before, self._resumed_at = self.consecutive_losses, None
-        self._round_trips = {}
+        self._round_trips, self._trips = {}, []
         self._round_trips_before = {
             key: held.round_trip_count for key, held in self.positions.items()
         }
@@ -637,6 +730,7 @@ class Book:
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
         self.best_price, self.exit_reason = dict(carried.best_price), dict(carried.exit_reason)
+        self.exits_by = dict(carried.exits_by)
         self.marks = dict(carried.marks)
         self.action_ids = dict.fromkeys(carried.action_ids)
         self.cash_ids = dict.fromkeys(carried.cash_ids)
@@ -723,6 +817,7 @@ class Book:
         if amount is not None:
             key = (position.symbol, position.product)
             self._round_trips.setdefault(key, []).append((at, amount))
+            insort(self._trips, (at, key, amount), key=itemgetter(0, 1))
 
     def _scale_entries(self, key: Key, action: CorporateAction) -> None:
         """Restate what the entries of a position hold, their prices, stops and targets."""
@@ -747,6 +842,7 @@ class Book:
                 best = action.price_after(self.best_price[entry_id])
                 self.best_price[entry_id] = best.quantize(PRICE_STEP)
             entries[entry_id] = abs(held)
+        self._divisions.pop(key, None)
         self._held_at_start[key] = dict(entries)
         if key not in self._from_provisional:
             self._held_before[key] = (self.positions[key].quantity, entries)
@@ -780,10 +876,16 @@ class Book:
     def _store(self, order: Order) -> None:
         order_id = order.request.order_id
         self.orders[order_id] = order
-        if order.state in LIVE:
-            self.live[order_id] = order
-        else:
-            self.live.pop(order_id, None)
+        request = order.request
+        is_entry = request.reason is Reason.ENTRY
+        found = [self.live, self._live_of.setdefault((request.symbol, request.side, is_entry), {})]
+        if is_entry:
+            found.append(self._live_entries)
+        for orders in found:
+            if order.state in LIVE:
+                orders[order_id] = order
+            else:
+                orders.pop(order_id, None)
         if order.broker_order_id:
             self._by_broker_id[order.broker_order_id] = order_id
 
@@ -807,54 +909,74 @@ class Book:
         )
 
     def _attribute(self, key: Key) -> None:
-        """
-        Compute what each entry holds from the fills since the position was last flat.
-
-        A fill of an exit can be booked before the one of its entry that replaces a provisional one.
-        What an exit closed beyond its entry is held under the exit's own id. A fill that
-        contradicts its order belongs to none.
-        """
+        """Compute what each entry holds from the fills since the position was last flat."""
         quantity, before = self._held_before.get(key, (0, {}))
-        held = {entry_id: left for entry_id, left in before.items() if left}
-        fills = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        # by entry, the exits that closed more than was held, and how much
-        closed_before: dict[str, Counter[str]] = {}
-        for name in fills:
-            fill = self.fills[name]
-            quantity += fill.signed_quantity
-            request = self.orders[fill.order_id].request if fill.order_id in self.orders else None
-            if request is not None and (request.symbol, request.product, request.side) != (
-                *key,
-                fill.side,
-            ):
-                request = None
-            left = fill.quantity
-            for entry_id in self._closed_first(held, fill.side, request):
-                taken = min(left, held[entry_id])
-                held[entry_id] -= taken
-                left -= taken
-            if left and request is not None and request.reason is Reason.ENTRY:
-                for exit_id, beyond in closed_before.get(request.order_id, Counter()).items():
-                    taken = min(left, beyond)
-                    closed_before[request.order_id][exit_id] -= taken
-                    left -= taken
-                held[request.order_id] = held.get(request.order_id, 0) + left
-            elif left and request is not None and request.entry_id is not None:
-                for beyond_of in closed_before.values():  # what buys an excess back
-                    taken = min(left, beyond_of[request.entry_id])
-                    beyond_of[request.entry_id] -= taken
-                    left -= taken
-                if left:
-                    closed_before.setdefault(request.entry_id, Counter())[request.order_id] += left
-            held = {entry_id: shares for entry_id, shares in held.items() if shares}
-        for beyond_of in closed_before.values():
-            held.update(+beyond_of)
-        if not quantity and not held and key not in self._from_provisional:
-            del self._fills_of[key]
+        names = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
+        self._divisions[key] = self._divided(key, before, (self.fills[name] for name in names))
+        self._divisions[key].quantity += quantity
+        self._hold(key)
+
+    def _hold(self, key: Key) -> None:
+        """Hold what the fills of a position left of its entries."""
+        division = self._divisions[key]
+        held = division.left
+        if not division.quantity and not held and key not in self._from_provisional:
+            del self._fills_of[key], self._divisions[key]
             self._held_before.pop(key, None)
         self._held.pop(key, None)
         if held:
             self._held[key] = held
+
+    def _divided(self, key: Key, before: Mapping[str, int], fills: Iterable[Fill]) -> Division:
+        """
+        Divide fills of a position among the orders that opened it, which held `before`.
+
+        A fill of an exit can be booked before the one of its entry that replaces a provisional one.
+        What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
+        contradicts its order belongs to none.
+        """
+        division = Division({order_id: shares for order_id, shares in before.items() if shares})
+        for fill in fills:
+            self._divide(key, division, fill)
+        return division
+
+    def _divide(self, key: Key, division: Division, fill: Fill) -> None:
+        """Divide one more fill of a position."""
+        held, opened, closed = division.held, division.opened, division.closed
+        division.quantity += fill.signed_quantity
+        order = self.orders.get(fill.order_id)
+        request = order.request if order else None
+        if request and (request.symbol, request.product, request.side) != (*key, fill.side):
+            request = None
+        left = fill.quantity
+        for entry_id in self._closed_first(held, fill.side, request):
+            count = min(left, held[entry_id])
+            held[entry_id] -= count
+            left -= count
+            if count:
+                closed.setdefault(entry_id, []).append((fill, count))
+            if not held[entry_id]:
+                del held[entry_id]
+        if left and request is not None and request.reason is Reason.ENTRY:
+            order_id = request.order_id
+            opened.setdefault(order_id, []).append((fill, left))
+            for early, count in _offset(division.beyond.get(order_id, []), left):
+                closed.setdefault(order_id, []).append((early, count))
+                opened[early.order_id].append((early, -count))
+                left -= count
+            if left:
+                held[order_id] = held.get(order_id, 0) + left
+        elif left and request is not None and request.entry_id is not None:
+            for known in division.beyond.values():  # what buys an excess back
+                of_exit = [each for each in known if each[0].order_id == request.entry_id]
+                for early, count in _offset(of_exit, left):
+                    closed.setdefault(early.order_id, []).append((fill, count))
+                    left -= count
+                others = [each for each in known if each[0].order_id != request.entry_id]
+                known[:] = [*others, *of_exit]
+            if left:
+                division.beyond.setdefault(request.entry_id, []).append((fill, left))
+                opened.setdefault(request.order_id, []).append((fill, left))
 
     def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
         """
@@ -889,6 +1011,22 @@ class Book:
                 round_trips.append((fill.filled_at, position.closed_round_trip_amount))
         self.positions[key] = position
         self._round_trips[key] = round_trips
+        self._trips = sorted(
+            ((at, of, amount) for of, trips in self._round_trips.items() for at, amount in trips),
+            key=itemgetter(0, 1),
+        )
+
+
+def _offset(known: list[tuple[Fill, int]], left: int) -> list[tuple[Fill, int]]:
+    """Take as much of these fills as there is; return what was taken of each."""
+    taken = []
+    for place, (fill, shares) in enumerate(known):
+        count = min(left, shares)
+        known[place] = (fill, shares - count)
+        left -= count
+        if count:
+            taken.append((fill, count))
+    return taken
 
 
 def _restated(request: Request, action: CorporateAction, quantity: int) -> Request:

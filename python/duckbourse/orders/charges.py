@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -17,7 +18,7 @@ CENT = Decimal("0.0001")
 ZERO = Decimal(0)
 
 
-class Charges(msgspec.Struct, frozen=True, kw_only=True):
+class Charges(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """A segment's rates from a date onward; columns and units are those of the seed."""
 
     effective_from: date
@@ -45,6 +46,7 @@ def charges_on(schedule: tuple[Charges, ...], day: date) -> Charges | None:
     )
 
 
+@lru_cache(4096)
 def order_charges(rates: Charges, side: Side, quantity: int, amount: Decimal) -> Decimal:
     """
     Return the total charges of an order on its filled quantity to date, worth `amount`.

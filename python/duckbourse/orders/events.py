@@ -76,6 +76,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fills: tuple[Fill, ...] = ()
     best_price: dict[str, Decimal] = {}
     exit_reason: dict[str, Reason] = {}
+    exits_by: dict[str, str] = {}
     marks: dict[str, Decimal] = {}
     action_ids: tuple[str, ...] = ()
     cash_ids: tuple[str, ...] = ()
@@ -191,10 +192,26 @@ class ExitTriggered(Event, frozen=True, kw_only=True):
 
 
 class ExitsChanged(Event, frozen=True, kw_only=True):
-    """An entry has other exits from now on: a person or its strategy moved them."""
+    """
+    An entry has other exits from now on.
+
+    `by` is the strategy that moved them, or `by_hand`; empty in what was journaled without it.
+    """
 
     entry_id: str
     exits: Exits
+    by: str = ""
+
+
+class PositionTakenOver(Event, frozen=True, kw_only=True):
+    """
+    A person closes what no order opened: it is held as if `request` had opened it for `amount`.
+
+    It came of trades that were not what was ordered.
+    """
+
+    request: Request
+    amount: Decimal
 
 
 class FlattenRequested(Event, frozen=True, kw_only=True):
@@ -376,6 +393,7 @@ AnyEvent = (
     | ModifyEnded
     | ExitTriggered
     | ExitsChanged
+    | PositionTakenOver
     | FlattenRequested
     | ExitDelayed
     | StopTakenBack

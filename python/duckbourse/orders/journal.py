@@ -222,15 +222,17 @@ def read_head(path: Path) -> tuple[int, int] | None:
     return max(found)
 
 
-def open_journal(folder: Path) -> tuple[Journal, list[Event]]:
+def open_journal(folder: Path, lock: IO[str] | None = None) -> tuple[Journal, list[Event]]:
     """
     Open a folder's journal for writing; return it and all its events, in order.
 
-    Raise JournalBusy if another process holds it. A damaged journal is moved aside as a whole; the
-    new one starts with the rows before the damage and a JournalSalvaged that says where they end.
-    Raise JournalCorrupt if there are no such rows, and JournalError if it cannot be read now.
+    `lock` is that of `lock_folder`, if the caller has locked the folder already; closing the
+    journal releases it. Raise JournalBusy if another process holds it. A damaged journal is moved
+    aside as a whole; the new one starts with the rows before the damage and a JournalSalvaged that
+    says where they end. Raise JournalCorrupt if there are no such rows, and JournalError if it
+    cannot be read now.
     """
-    lock = lock_folder(folder)
+    lock = lock or lock_folder(folder)
     try:
         found = _salvaged(folder)
         return Journal(folder, lock, found.row, found.checksum), found.events

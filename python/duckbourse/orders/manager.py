@@ -188,7 +188,7 @@ class Manager:
 
     def _waiting(self, request: Request, until: datetime) -> events.OrderWaiting:
         others = self.closing_quantity(request)
-        closing = max(0, min(request.quantity, self._held_against(request) - others))
+        closing = max(0, min(request.quantity, self.held_against(request) - others))
         return events.OrderWaiting(
             at=clock.now(), request=request, until=until, closing_quantity=closing
         )
@@ -238,7 +238,7 @@ class Manager:
             of_own = closing[*key, request.strategy] + external[key] + quantity
             of_all = closing[*key, None] + quantity
             held = -self.book.quantity(request.symbol, request.product) * request.side.sign
-            if of_own <= self._held_against(request) and of_all <= held:
+            if of_own <= self.held_against(request) and of_all <= held:
                 found.add(request.order_id)
                 closing[*key, request.strategy] += quantity
                 closing[*key, None] += quantity
@@ -246,20 +246,21 @@ class Manager:
 
     def _resting_quantity(self, request: Request) -> int:
         """Return the quantity of the resting stops that give way to a request."""
-        return sum(
-            order.open_quantity for order in self.book.open_orders() if order.gives_way_to(request)
-        )
+        return sum(order.open_quantity for order in self.book.giving_way_to(request))
 
-    def _held_against(self, request: Request) -> int:
+    def held_against(self, request: Request) -> int:
         """Return what the strategy of a request holds that the request would close."""
         held = self.book.quantity_of(request.strategy, request.symbol, request.product)
         return max(0, -held * request.side.sign)
 
     def _must_wait_for_stops(self, request: Request) -> bool:
         """Return whether stops rest for more than what is left when a waiting entry is filled."""
+        resting = self._resting_quantity(request)
+        if not resting:
+            return False
         closing = self.closing_quantity(request) + request.quantity
-        left = max(0, self._held_against(request) - closing)
-        return self._resting_quantity(request) > left
+        left = max(0, self.held_against(request) - closing)
+        return resting > left
 
     async def _place(self, request: Request) -> Order:
         is_exit = request.reason is not Reason.ENTRY
@@ -311,11 +312,11 @@ class Manager:
 
     def _denial_of_waiting(self, waiting: events.OrderWaiting) -> OrderDeniedError | None:
         now, request = clock.now(), waiting.request
-        what = "a resting stop" if self._must_wait_for_stops(request) else "its turn"
         if now >= waiting.until:
+            what = "a resting stop" if self._must_wait_for_stops(request) else "its turn"
             detail = f"now={now:%T}, expires_at={waiting.until:%T}, waited_for={what}"
             return OrderDeniedError("EXPIRED", detail)
-        held = self._held_against(request)
+        held = self.held_against(request)
         if held < waiting.closing_quantity:
             detail = f"closing_quantity={waiting.closing_quantity}, held={held}"
             return OrderDeniedError("REDUCE_ONLY", detail)
@@ -426,7 +427,7 @@ class Manager:
             trigger_price=trigger_price,
         )
         self._check(self.book, wanted, order)
-        resting, held = self._resting_quantity(wanted), self._held_against(wanted)
+        resting, held = self._resting_quantity(wanted), self.held_against(wanted)
         closing = self.closing_quantity(wanted) + quantity - order.filled_quantity
         if resting and quantity > order.request.quantity and closing + resting > held:
             detail = f"quantity={quantity}, resting={resting}, held={held}"

@@ -7,9 +7,16 @@ from typing import Any
 from duckbourse.pages.asking import Panels, one_of
 from duckbourse.pages.signals import scanners_of
 
+# orders settings: first that of equal positions and stops that stay, by which presets compare
+PLAINEST = """(
+    sizing != 'fixed_fraction',
+    trailing_stop_pct is not null or trailing_stop_atr_ratio is not null,
+    setting
+)"""
+
 
 def backtests(panels: Panels, *, scanner: str | None = None) -> dict[str, Any]:
-    """Answer `/backtests`: every run with its figures, and the settings."""
+    """Answer `/backtests`: every run with its figures, and the settings, the plainest first."""
     names = None if scanner is None else scanners_of(panels, scanner)
     return {
         "runs": panels.rows(
@@ -35,6 +42,7 @@ def backtests(panels: Panels, *, scanner: str | None = None) -> dict[str, Any]:
                 max_drawdown,
                 profit_factor_ratio,
                 permutation_p_value,
+                verdict,
                 deflated_sharpe
             from backtests.summary
             {"" if names is None else "where list_contains($scanners, scanner)"}
@@ -44,7 +52,7 @@ def backtests(panels: Panels, *, scanner: str | None = None) -> dict[str, Any]:
         ),
         "settings": panels.rows(
             "settings",
-            """
+            f"""
             select
                 setting,
                 calendar,
@@ -56,7 +64,7 @@ def backtests(panels: Panels, *, scanner: str | None = None) -> dict[str, Any]:
                 trailing_stop_atr_ratio
             from seeds.backtest_settings
             where setting in (select setting from backtests.summary)
-            order by setting
+            order by {PLAINEST}
             """,
         ),
     }
@@ -78,31 +86,32 @@ def backtest(panels: Panels, run_id: str) -> dict[str, Any]:
         "equity": panels.columns(
             "equity",
             """
-            select session_date, equity_amount, session_return, drawdown, exposure_ratio
+            select session_date, cumulative_return, drawdown, benchmark_cumulative_return
             from backtests.equity
             where run_id = $run
             order by session_date
             """,
             run=run_id,
         ),
-        "benchmark": panels.columns(
-            "benchmark",
+        "months": panels.columns(
+            "months",
             """
-            select session_date, adjusted_close
-            from bars.ohlcv
-            where
-                symbol = $benchmark
-                and timeframe = '1d'
-                and session_date between (
-                    select max(session_date)
-                    from bars.ohlcv
-                    where symbol = $benchmark and timeframe = '1d' and session_date < $first
-                ) and $last
-            order by session_date
+            select calendar_year, calendar_month, month_return, year_to_date_return
+            from backtests.monthly_returns
+            where run_id = $run
+            order by month_date
             """,
-            benchmark=run["benchmark"],
-            first=run["first_session_date"],
-            last=run["last_session_date"],
+            run=run_id,
+        ),
+        "exits": panels.rows(
+            "exits",
+            """
+            select exit_reason, trade_count, win_rate, mean_trade_return
+            from backtests.exit_reasons
+            where run_id = $run
+            order by trade_count desc, exit_reason
+            """,
+            run=run_id,
         ),
         "trades": panels.columns(
             "trades",

@@ -120,12 +120,8 @@ def overview(
             """
             select
                 count(*) as run_count,
-                count(*) filter (
-                    trade_count >= 30 and mean_trade_return_low > 0
-                ) as gain_count,
-                count(*) filter (
-                    trade_count >= 30 and permutation_p_value < 0.05
-                ) as better_count
+                count(*) filter (verdict like 'gain%') as gain_count,
+                count(*) filter (verdict = 'gain_better_than_chance') as better_count
             from backtests.summary
             """,
         ),

@@ -25,7 +25,7 @@ def portfolio(panels: Panels, name: str) -> dict[str, Any]:
                 max(session_date) as session_date,
                 max_by(equity_ratio, session_date) as equity_ratio,
                 min(drawdown) as drawdown,
-                product(1 + benchmark_return) - 1 as benchmark_return
+                max_by(benchmark_equity_ratio, session_date) as benchmark_equity_ratio
             from portfolio.equity
             where portfolio = $portfolio and basis = 'net'
             group by date_trunc('week', session_date)
@@ -58,7 +58,12 @@ def portfolio(panels: Panels, name: str) -> dict[str, Any]:
         "months": panels.columns(
             "months",
             """
-            select calendar_year, calendar_month, month_return, benchmark_month_return
+            select
+                calendar_year,
+                calendar_month,
+                month_return,
+                benchmark_month_return,
+                year_to_date_return
             from portfolio.monthly_returns
             where portfolio = $portfolio and basis = 'net'
             order by month_date

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from duckbourse.pages.asking import Panels, Row, plain
+from duckbourse.pages.backtest import PLAINEST
 from duckbourse.pages.sessions import session_of, sessions
 from duckbourse.pages.signals import scanners_of, signals_where
 from duckbourse.warehouse import identifier
@@ -55,11 +56,13 @@ def scanners(
                 mean_trade_return,
                 mean_trade_return_low,
                 mean_trade_return_high,
-                permutation_p_value
+                permutation_p_value,
+                verdict
             from backtests.summary
             where setting in (
-                select min_by(setting, (setting not like '%fixed%', setting))
-                from backtests.summary
+                select min_by(setting, {PLAINEST})
+                from seeds.backtest_settings
+                where setting in (select setting from backtests.summary)
                 group by calendar
             ) {of}
             order by scanner, preset, setting

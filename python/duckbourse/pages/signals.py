@@ -19,6 +19,7 @@ select
     signal_price,
     stop_price,
     target_price,
+    reward_risk_ratio,
     exit_time,
     evidence_map as evidence,
     entry_ts,

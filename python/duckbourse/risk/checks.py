@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import cached_property
 from statistics import NormalDist
 from types import MappingProxyType
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -25,12 +26,25 @@ from duckbourse.orders.charges import Charges, charges_on, order_charges
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import TRIGGERED
-from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
+from duckbourse.orders.order import Exits, Order, OrderType, Product, Reason, Request, Side
 from duckbourse.orders.positions import ZERO
 from duckbourse.risk.exits import due_at_once
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.feed import decimal_price
 from duckbourse.streaming.prices import Prices
+
+
+class Opening(NamedTuple):
+    """
+    What an order may still fill, and the most that it is expected to trade for.
+
+    `order` is None for a request that is not sent yet.
+    """
+
+    request: Request
+    quantity: int
+    order: Order | None
+    amount: Decimal
 
 
 class OrderContext:
@@ -92,12 +106,11 @@ class OrderContext:
         closes only if the account's position gets smaller too.
         """
         request = self.request
-        if not _is_covered(request.side, self.own_open_quantity, self.own_quantity):
+        closable = -self.own_quantity * request.side.sign
+        if closable <= 0 or self.own_open_quantity > closable:
             return False
-        held = self.book.quantity(request.symbol, request.product)
-        return request.reason is not Reason.ENTRY or _is_covered(
-            request.side, self.open_quantity, held
-        )
+        closable = -self.book.quantity(request.symbol, request.product) * request.side.sign
+        return request.reason is not Reason.ENTRY or 0 < closable >= self.open_quantity
 
     @cached_property
     def own_quantity(self) -> int:
@@ -106,45 +119,45 @@ class OrderContext:
         return self.book.quantity_of(request.strategy, request.symbol, request.product)
 
     @cached_property
-    def other_orders(self) -> list[Order]:
+    def set_aside(self) -> frozenset[str]:
         """
-        The open orders, at their worst terms.
+        The ids of the open orders that do not count beside the request.
 
-        The one that the request would modify is not among them, nor are the resting stops that give
-        way to a new request before it is sent.
+        They are the one that it would modify, or the resting stops that give way to a new request
+        before it is sent.
         """
         if self.replaces is not None:
-            replaced = self.replaces.request.order_id
-            others = (each for each in self.book.open_orders() if each.request.order_id != replaced)
-        else:
-            others = (
-                each for each in self.book.open_orders() if not each.gives_way_to(self.request)
-            )
-        return [_at_worst(order) for order in others]
+            return frozenset({self.replaces.request.order_id})
+        return frozenset(order.request.order_id for order in self.book.giving_way_to(self.request))
+
+    def others(self, orders: Iterable[Order]) -> list[Order]:
+        """Return those of the open orders that count beside the request, at their worst terms."""
+        set_aside = self.set_aside
+        return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
+
+    @cached_property
+    def orders_on_its_side(self) -> list[Order]:
+        """The other open orders of the request's symbol, product and side."""
+        request = self.request
+        return self.others(
+            order
+            for order in self.book.open_orders_of(request.symbol, request.side)
+            if order.request.product is request.product
+        )
 
     @cached_property
     def open_quantity(self) -> int:
         """The quantity that this request and the open orders on its side may still fill."""
-        request = self.request
-        return self.working_quantity + sum(
-            order.open_quantity
-            for order in self.other_orders
-            if (order.request.symbol, order.request.product, order.request.side)
-            == (request.symbol, request.product, request.side)
-        )
+        return self.working_quantity + sum(order.open_quantity for order in self.orders_on_its_side)
 
     @cached_property
     def own_open_quantity(self) -> int:
         """That of this strategy's orders; orders that are not ours count with every strategy."""
-        others = sum(
+        return self.working_quantity + sum(
             order.open_quantity
-            for order in self.other_orders
-            if (order.request.symbol, order.request.product, order.request.side)
-            == (self.request.symbol, self.request.product, self.request.side)
-            and not order.is_external
-            and order.request.strategy != self.request.strategy
+            for order in self.orders_on_its_side
+            if order.is_external or order.request.strategy == self.request.strategy
         )
-        return self.open_quantity - others
 
     @cached_property
     def equity(self) -> Decimal:
@@ -179,18 +192,20 @@ class OrderContext:
         limit = request.limit_price or last
         return quantity * (limit if request.side is Side.BUY else max(limit, last))
 
-    def charges_of(self, request: Request, quantity: int, order: Order | None) -> Decimal:
-        """Return the charges on a further quantity of an order, after its fills to date."""
-        rates = charges_on(self.charges, self.now.date())
-        if rates is None:
+    @cached_property
+    def rates(self) -> Charges | None:
+        return charges_on(self.charges, self.now.date())
+
+    def charges_of(self, opening: Opening) -> Decimal:
+        """Return the charges on what an order may still fill, after its fills to date."""
+        if self.rates is None:
             return ZERO
-        filled, worth, paid = (
-            (order.filled_quantity, order.filled_amount, order.charges_amount)
-            if order
-            else (0, ZERO, ZERO)
-        )
-        worth += self.amount(request, quantity)
-        return order_charges(rates, request.side, filled + quantity, worth) - paid
+        order, quantity, worth, paid = opening.order, opening.quantity, opening.amount, ZERO
+        if order is not None:
+            quantity += order.filled_quantity
+            worth += order.filled_amount
+            paid = order.charges_amount
+        return order_charges(self.rates, opening.request.side, quantity, worth) - paid
 
     @cached_property
     def working_quantity(self) -> int:
@@ -232,10 +247,9 @@ class OrderContext:
             price = self.prices.get(symbol)
             amount = quantity * price[0] if price else cost
             legs[strategy, symbol, product] = (amount, amount)
-        for request, quantity, _ in self.openings:
+        for request, _, _, amount in self.openings:
             key = (request.strategy, request.symbol, request.product)
             least, most = legs.get(key, (ZERO, ZERO))
-            amount = self.amount(request, quantity)
             is_buy = request.side is Side.BUY
             legs[key] = (least, most + amount) if is_buy else (least - amount, most)
         sides: dict[str, tuple[Decimal, Decimal]] = {}
@@ -245,16 +259,22 @@ class OrderContext:
         return sides
 
     @cached_property
-    def openings(self) -> list[tuple[Request, int, Order | None]]:
-        """This order and the open entries: each with the quantity that it may still fill."""
-        return [
-            (self.request, self.working_quantity, self.replaces),
-            *((order.request, order.open_quantity, order) for order in self.open_entries),
-        ]
+    def openings(self) -> list[Opening]:
+        """This order and the open entries."""
+        own = self.working_quantity
+        openings = [Opening(self.request, own, self.replaces, self.amount(self.request, own))]
+        for order in self.others(self.book.opening_orders()):
+            request, quantity = self._dearest(order), order.open_quantity
+            openings.append(Opening(request, quantity, order, self.amount(request, quantity)))
+        return openings
 
-    @cached_property
-    def open_entries(self) -> list[Order]:
-        return [order for order in self.other_orders if order.request.reason is Reason.ENTRY]
+    def _dearest(self, order: Order) -> Request:
+        """Return the terms of an order that trade for more: those of now, or the pending ones."""
+        if order.pending is None:
+            return order.request
+        terms = (order.request, order.pending)
+        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
+        return dearest
 
     def sector_of(self, symbol: str) -> str:
         """Return a symbol's sector; a symbol without one forms its own sector."""
@@ -272,20 +292,21 @@ GROUP = "duckbourse.checks"
 MAX_PRICE = decimal_price(2**63 - 1)
 
 
-def _is_covered(side: Side, quantity: int, held: int) -> bool:
-    return held * side.sign < 0 and quantity <= abs(held)
-
-
 def _at_worst(order: Order) -> Order:
-    """Return an order as it is or as its pending modification asks, whichever fills more."""
+    """
+    Return an order with the larger of its quantities: that of now, or that which is pending.
+
+    Either limit may be in force, so both stay in it.
+    """
     old, new = order.request, order.pending
     if new is None:
         return order
-    limits = (old.limit_price, new.limit_price)
-    known = [limit for limit in limits if limit is not None]
-    limit = None if None in limits else max(known, key=lambda price: price * old.side.sign)
-    worst = replace(old, quantity=max(old.quantity, new.quantity), limit_price=limit)
-    return replace(order, request=worst)
+    quantity = max(old.quantity, new.quantity)
+    return replace(
+        order,
+        request=replace(old, quantity=quantity),
+        pending=replace(new, quantity=quantity),
+    )
 
 
 def _over_limit(
@@ -339,14 +360,23 @@ def publication_fresh(context: OrderContext) -> None:
 
 def possible_prices(context: OrderContext) -> None:
     request = context.request
-    for struct, names in (
-        (request, ("limit_price", "trigger_price")),
-        (request.exits, ("stop_price", "target_price", "trail_distance")),
-    ):
-        for name in names:
-            price = getattr(struct, name, None)
-            if price is not None and not (price.is_finite() and abs(price) <= MAX_PRICE):
-                raise OrderDeniedError("PRICE", f"{name}={price}, max_price={MAX_PRICE}")
+    _require_possible(limit_price=request.limit_price, trigger_price=request.trigger_price)
+    if request.exits is not None:
+        _require_possible_exits(request.exits)
+
+
+def _require_possible_exits(exits: Exits) -> None:
+    _require_possible(
+        stop_price=exits.stop_price,
+        target_price=exits.target_price,
+        trail_distance=exits.trail_distance,
+    )
+
+
+def _require_possible(**prices: Decimal | None) -> None:
+    for name, price in prices.items():
+        if price is not None and not (price.is_finite() and abs(price) <= MAX_PRICE):
+            raise OrderDeniedError("PRICE", f"{name}={price}, max_price={MAX_PRICE}")
 
 
 def lot_and_tick(context: OrderContext) -> None:
@@ -384,15 +414,11 @@ def stop_trigger(context: OrderContext) -> None:
 
 
 def price_available(context: OrderContext) -> None:
-    book, known = context.book, context.prices.get(context.request.symbol)
+    known = context.prices.get(context.request.symbol)
     if known is None and context.is_closing:
         return
     if known is None:
         raise OrderDeniedError("NO_PRICE", f"symbol={context.request.symbol}, ticks=0")
-    for symbol in {context.request.symbol} | {each.symbol for each in book.open_positions()}:
-        price = context.prices.get(symbol)
-        if price is not None and not price[0].is_finite():
-            raise OrderDeniedError("NOT_FINITE", f"symbol={symbol}, price={price[0]}")
     age = context.now - known[1]
     if age > timedelta(milliseconds=context.limits.max_tick_age_ms) and not context.is_closing:
         raise _over_limit(
@@ -438,12 +464,26 @@ def market_protection(context: OrderContext) -> None:
 def exits_ahead(context: OrderContext) -> None:
     """Deny an order whose stop or target would close it at once."""
     request = context.request
-    if request.exits is None or context.is_closing:
-        return
-    # where it is expected to trade: at its limit, if the price has to come there first
-    prices = [context.last_price, request.limit_price or context.last_price]
-    expected = request.trigger_price or (min if request.side is Side.BUY else max)(prices)
-    if detail := due_at_once(request.exits, request.side, expected, context.now):
+    if request.exits is not None and not context.is_closing:
+        require_exits_ahead(request.exits, request, context.last_price, context.now)
+
+
+def require_exits_ahead(
+    exits: Exits, request: Request, last: Decimal, now: datetime, *, is_held: bool = False
+) -> None:
+    """
+    Raise OrderDeniedError if exits are impossible, or would close at once what a request opens.
+
+    `last` is the price that exits go by now. What is held of the request is closed there, and what
+    it has yet to open trades where it is triggered, or at its limit, if the price has to come there
+    first.
+    """
+    _require_possible_exits(exits)
+    expected = last
+    if not is_held:
+        prices = [last, request.limit_price or last]
+        expected = request.trigger_price or (min if request.side is Side.BUY else max)(prices)
+    if detail := due_at_once(exits, request.side, expected, now):
         raise OrderDeniedError("EXITS", detail)
 
 
@@ -461,9 +501,10 @@ def product_rules(context: OrderContext) -> None:
             )
             if is_same and (reason := context.book.exit_reason.get(theirs.order_id)):
                 raise OrderDeniedError("EXIT_AT_WORK", f"held={held}, exit_reason={reason}")
-    on_the_way = context.own_open_quantity
-    if request.product is Product.CNC and request.side is Side.SELL and on_the_way > held:
-        raise OrderDeniedError("SHORT", f"quantity={on_the_way}, held={held}")
+    if request.product is Product.CNC and request.side is Side.SELL:
+        on_the_way = context.own_open_quantity
+        if on_the_way > held:
+            raise OrderDeniedError("SHORT", f"quantity={on_the_way}, held={held}")
     if request.product is not context.limits.product and not context.is_closing:
         raise OrderDeniedError(
             "PRODUCT", f"product={request.product}, of_account={context.limits.product}"
@@ -472,9 +513,7 @@ def product_rules(context: OrderContext) -> None:
 
 def no_self_cross(context: OrderContext) -> None:
     request = context.request
-    for order in context.other_orders:
-        if (order.request.symbol, order.request.side) != (request.symbol, request.side.other):
-            continue
+    for order in context.others(context.book.open_orders_of(request.symbol, request.side.other)):
         if request.reason is not Reason.ENTRY and (
             order.is_external or order.is_cancel_pending or order.request.reason is Reason.ENTRY
         ):
@@ -484,9 +523,13 @@ def no_self_cross(context: OrderContext) -> None:
         )
         if is_waiting:
             continue  # the other order has traded before the price reaches the trigger
-        theirs, ours = order.request.limit_price, request.limit_price
-        if theirs is None or ours is None or (ours - theirs) * request.side.sign >= 0:
-            raise OrderDeniedError("SELF_CROSS", f"limit_price={ours}, open={theirs}")
+        ours = request.limit_price
+        for terms in (order.request, order.pending):
+            if terms is None:
+                continue
+            theirs = terms.limit_price
+            if theirs is None or ours is None or (ours - theirs) * request.side.sign >= 0:
+                raise OrderDeniedError("SELF_CROSS", f"limit_price={ours}, open={theirs}")
 
 
 def duplicate_signal(context: OrderContext) -> None:
@@ -500,7 +543,8 @@ def duplicate_signal(context: OrderContext) -> None:
 
 
 def open_orders(context: OrderContext) -> None:
-    count = len(context.other_orders)
+    live = context.book.live
+    count = len(live) - sum(order_id in live for order_id in context.set_aside)
     if count >= context.limits.max_open_orders and not context.is_closing:
         raise _over_limit("OPEN_ORDERS", "open_orders", count, context.limits.max_open_orders)
 
@@ -550,9 +594,9 @@ def cash(context: OrderContext) -> None:
         return
     required = sum(
         (
-            context.amount(opening, quantity) + context.charges_of(opening, quantity, order)
-            for opening, quantity, order in context.openings
-            if opening.side is Side.BUY
+            opening.amount + context.charges_of(opening)
+            for opening in context.openings
+            if opening.request.side is Side.BUY
         ),
         ZERO,
     )
@@ -564,7 +608,7 @@ def margin(context: OrderContext) -> None:
     if context.request.product is not Product.MIS or context.is_closing:
         return
     exposed = sum(map(abs, context.amounts.values()), ZERO)
-    charges = sum((context.charges_of(*opening) for opening in context.openings), ZERO)
+    charges = sum(map(context.charges_of, context.openings), ZERO)
     required = exposed * context.limits.margin_pct / 100 + charges
     if required > context.margin_amount:
         raise _over_limit("MARGIN", "margin", required, context.margin_amount)
@@ -612,7 +656,7 @@ def value_at_risk(context: OrderContext) -> None:
         ("VAR", score * deviation, context.limits.max_var_pct),
         ("ES", shortfall * deviation, context.limits.max_es_pct),
     ):
-        if not value <= float(context.limit_amount(pct)):  # also of what is no number
+        if value > float(context.limit_amount(pct)):
             of = f", confidence={context.limits.var_confidence:g}, horizon_sessions=1"
             raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import time
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -110,10 +111,41 @@ class Covariances(msgspec.Struct, frozen=True):
         None if a covariance is missing, and NaN if one is no finite number.
         """
         total = 0.0
-        for one, amount in amounts.items():
-            for other, other_amount in amounts.items():
-                covariance = self.by_pair.get((min(one, other), max(one, other)))
+        symbols = sorted(amounts)
+        for place, other in enumerate(symbols):
+            of_other = 0.0
+            for one in symbols[:place]:
+                covariance = self.by_pair.get((one, other))
                 if covariance is None:
                     return None
-                total += amount * other_amount * covariance
+                of_other += 2 * amounts[one] * covariance
+            variance = self.by_pair.get((other, other))
+            if variance is None:
+                return None
+            total += amounts[other] * (of_other + amounts[other] * variance)
         return math.sqrt(max(total, 0.0)) if math.isfinite(total) else math.nan
+
+
+# the columns of trading_accounts.csv that hold what a check compares with, by the check's code
+COLUMNS: Mapping[str, str] = {
+    "PUBLICATION": "max_sessions_behind",
+    "TICK_AGE": "max_tick_age_ms",
+    "PRICE_COLLAR": "max_collar_pct",
+    "ENTRY_CUTOFF": "entry_cutoff_time",
+    "PRODUCT": "product",
+    "OPEN_ORDERS": "max_open_orders",
+    "ORDER_QUANTITY": "max_order_quantity",
+    "ORDER_AMOUNT": "max_order_pct",
+    "POSITIONS": "max_positions",
+    "SYMBOL_AMOUNT": "max_symbol_pct",
+    "SECTOR_AMOUNT": "max_sector_pct",
+    "GROSS_AMOUNT": "max_gross_pct",
+    "NET_AMOUNT": "max_net_pct",
+    "MARGIN": "margin_pct",
+    "DAILY_LOSS": "max_daily_loss_pct",
+    "DRAWDOWN": "max_drawdown_pct",
+    "LOSSES": "max_consecutive_losses",
+    "TRADES": "max_trades",
+    "VAR": "max_var_pct",
+    "ES": "max_es_pct",
+}

@@ -5,7 +5,7 @@ The `FeedProtocol` defines the messages of one broker's socket; this file manage
 connects, subscribes, and passes all frames that arrived in one pass of the event loop to the
 protocol at once. If a connection is lost, dead or stalled, the feed reconnects after a delay that
 doubles up to a limit, and subscribes again. Instruments that are too many for one socket are spread
-over several, which fail and reconnect each for itself.
+over several, which fail and reconnect independently.
 
     dead       nothing at all was received for `dead_seconds`, not even a heartbeat
     stalled    heartbeats arrive, but no data for `stalled_seconds` while the session is open
@@ -49,7 +49,7 @@ from duckbourse import clock
 from duckbourse.errors import TokenRefused
 from duckbourse.streaming.bounded_log import BoundedLog
 from duckbourse.streaming.feed import RECORD, Records, microseconds
-from duckbourse.words import counted
+from duckbourse.words import counted, shortened
 
 log = structlog.get_logger()
 
@@ -58,8 +58,6 @@ SILENT_LOGGER = logging.Logger("duckbourse.websocket", logging.CRITICAL + 1)
 BINARY, CONTINUATION = WSMsgType.BINARY, WSMsgType.CONTINUATION
 PING, PONG, CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 REFUSALS = (400, 401, 403)
-# of the symbols of a socket that failed
-NAMED = 3
 OnHealth = Callable[[str, bool, tuple[str, ...]], None]
 Instants = NDArray[np.int64]
 
@@ -422,8 +420,8 @@ class _Socket:
         (log.info if is_healthy else log.warning)("feed", name=self._name, what=what)
         of = ""
         if not is_healthy and len(self.symbols) < len(self._feed.symbols):
-            named = ", ".join(self.symbols[:NAMED]) + ", …" * (len(self.symbols) > NAMED)
-            of = f"; there are no ticks of {counted(len(self.symbols), 'symbol')}: {named}"
+            total = counted(len(self.symbols), "symbol")
+            of = f"; there are no ticks of {total}: {shortened(self.symbols)}"
         self._feed.on_health(f"{self._name} {what}{of}", is_healthy, self.symbols)
 
 

@@ -15,6 +15,7 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 
 import structlog
@@ -48,7 +49,8 @@ class Notifier:
     """
     Sends notifications of one account; `on_event` is a listener of its manager.
 
-    `held` returns what an entry holds, in words, by the entry's id.
+    `held` returns what an entry holds and has gained at a price, in words, by the entry's id;
+    `summary` is of the session, once it has ended.
     """
 
     def __init__(
@@ -56,9 +58,11 @@ class Notifier:
         account: str,
         settings: Settings,
         max_per_minute: int = MAX_PER_MINUTE,
-        held: Callable[[str], str] = str,
+        held: Callable[[str, Decimal], str] = lambda entry_id, _: entry_id,
+        summary: Callable[[], str] = str,
     ) -> None:
         self._held = held
+        self._summary = summary
         self._account = account
         self._settings = settings
         wanted = EventKind.trading in settings.webhook_events
@@ -81,10 +85,11 @@ class Notifier:
                 is_urgent = state is not TradingState.ACTIVE
                 self.send(f"{state}: {reason} (by {by})", state, is_urgent=is_urgent)
             case events.ExitTriggered(reason=reason, price=price) if reason is not Reason.TIME:
-                text = f"{self._held(event.entry_id)}: {reason} at {price.normalize():f}"
+                text = f"{self._held(event.entry_id, price)}: {reason} at {price.normalize():f}"
                 self.send(text, kind)
             case events.SessionEnded(session_date=day, equity_amount=equity):
-                self.send(f"the session of {day} ended with an equity of {equity:,.2f}", kind)
+                text = f"the session of {day} ended with an equity of {equity:,.2f}"
+                self.send("; ".join(filter(None, (text, self._summary()))), kind)
             case events.ExitDelayed():
                 self.send(
                     f"{event.symbol}: {event.quantity} not closed {event.seconds} s after its"

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from msgspec.structs import replace
-
 from duckbourse.names import did_you_mean
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import State
@@ -125,15 +123,13 @@ class HandOrders:
         )
         waiting = self._manager.waiting_entries.get(order_id)
         if known := self._manager.book.orders.get(order_id) or (waiting and Order(request=waiting)):
-            # exits that were moved by hand since are not those that were asked for
-            is_changed = order_id in self._manager.book.changed_exits
-            same = replace(request, exits=known.request.exits) if is_changed else request
-            if not _is_same(same, known, wanted):
+            asked = self._manager.book.asked.get(order_id, known.request)
+            if not _is_same(request, asked, wanted):
                 return _refused(
                     f"the id {command.request_id} is that of another order:"
                     f" {_terms_of(known.request)}; leave --id out, or give a new one"
                 )
-        elif request.exits and self._only_closes(request):
+        elif request.exits and request.quantity <= self._manager.held_against(request):
             return _refused(
                 f"it only closes what was opened by hand of {symbol}, and so has no stop, target or"
                 " trail; `order modify` moves those of what is left"
@@ -141,10 +137,6 @@ class HandOrders:
         else:
             await self._manager.place(request)
         return lambda: self._answer_of(order_id)
-
-    def _only_closes(self, request: Request) -> bool:
-        held = self._manager.book.quantity_of(BY_HAND, request.symbol, request.product)
-        return held * request.side.sign < 0 and request.quantity <= abs(held)
 
     def _id_of(self, command: Command) -> str:
         publication = self._context(BY_HAND).publication
@@ -159,9 +151,10 @@ class HandOrders:
         request = self._manager.waiting_entries.get(order_id)
         if request is None:
             return _refused("not sent: its loop ended before it had its turn", order_id=order_id)
-        is_behind_stop = any(order.gives_way_to(request) for order in book.open_orders())
         reason = (
-            "the stop at the broker gives way first" if is_behind_stop else "the broker's rates"
+            "the stop at the broker gives way first"
+            if book.giving_way_to(request)
+            else "the broker's rates"
         )
         return Answer(
             is_obeyed=True,
@@ -255,7 +248,7 @@ class HandOrders:
         [(order_id, order)] = found.items()
         exits = _exits_of(wanted, order.request.exits or Exits())
         try:
-            self._exits.change(order_id, exits)
+            self._exits.change(order_id, exits, BY_HAND)
         except OrderDeniedError as denial:
             return _refused(f"denied: {denial}", code=denial.code, order_id=order_id)
         return Answer(
@@ -286,13 +279,21 @@ class HandOrders:
 
     def _close(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         book, symbol = self._manager.book, wanted.target
+        is_listed = symbol in self._context(BY_HAND).publication.instruments
+        if is_listed and wanted.strategy is None:
+            self._exits.take_over(symbol)
         ids = self._exits.leave(symbol, wanted.strategy, Reason.BY_HAND)
         if not ids:
             of = f" by {wanted.strategy}" if wanted.strategy else ""
-            if symbol not in self._context(BY_HAND).publication.instruments:
-                return self._unknown(symbol)
             if any(each == symbol for each, _ in book.unowned()):
-                return _refused(f"no order of this account opened {symbol}: close it at the broker")
+                what = f"no order of this account opened {symbol}"
+                if not is_listed:
+                    return _refused(f"{what}, and it is not published: close it at the broker")
+                if wanted.strategy:
+                    return _refused(f"{what}; to close it, leave --strategy out")
+                return _refused(f"{what}, and its trades are not reported yet: ask again")
+            if not is_listed:
+                return self._unknown(symbol)
             return _refused(f"nothing of {symbol} is held{of}")
 
         known = set(book.fills)
@@ -343,19 +344,16 @@ class HandOrders:
         return _refused(f"there is no symbol or order {symbol!r}{did_you_mean(symbol, known)}")
 
 
-def _is_same(asked: Request, known: Order, wanted: OrderByHand) -> bool:
-    """Return whether a request that is repeated asks for the order that its id has already."""
-    before = known.request
-    if (before.symbol, before.side) != (asked.symbol, asked.side):
-        return False
-    if known.modification_count:
-        return True  # it has other terms by now, which were asked for since
+def _is_same(request: Request, asked: Request, wanted: OrderByHand) -> bool:
+    """Return whether a request that is repeated is the one that was asked under its id."""
     # without a limit of its own, an order has that of the last price
-    limits = (before.limit_price,) if wanted.limit_price is None else (wanted.limit_price,)
-    return (before.quantity, before.limit_price, before.exits) == (
-        asked.quantity,
-        *limits,
-        asked.exits,
+    limit = wanted.limit_price or asked.limit_price
+    return (asked.symbol, asked.side, asked.quantity, asked.limit_price, asked.exits) == (
+        request.symbol,
+        request.side,
+        request.quantity,
+        limit,
+        request.exits,
     )
 
 

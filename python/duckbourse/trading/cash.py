@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from duckbourse import clock
-from duckbourse.errors import ConfigurationError
+from duckbourse.errors import ConfigurationError, JournalBusy
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import CashKind, CashMoved
 from duckbourse.orders.journal import open_journal
@@ -33,7 +33,13 @@ def move_cash(
     """
     if not cash_id.strip():
         raise ConfigurationError("the id is empty", "give one, such as the bank's reference")
-    journal, recorded = open_journal(folder.path)
+    try:
+        journal, recorded = open_journal(folder.path)
+    except JournalBusy as error:
+        raise JournalBusy(
+            f"a loop is trading {folder.account}, and cash is booked between sessions",
+            "run this again once the session has ended, or stop the loop by Ctrl-C",
+        ) from error
     broker = None
     try:
         broker = paper_of(folder)

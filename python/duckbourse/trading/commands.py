@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.disk import private, private_folder
 from duckbourse.errors import ConfigurationError
+from duckbourse.orders.book import Book
 from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
@@ -67,7 +68,8 @@ class Command(msgspec.Struct, frozen=True):
 
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
     names the file, and is not in it. `number` is higher than those of all commands that waited when
-    it was sent, whatever the clock showed.
+    it was sent, whatever the clock showed. `lifts` is the state that a resume was sent to lift, as
+    `state_of` gives it, and it lifts no later one; None if it lifts any.
     """
 
     name: str
@@ -77,6 +79,12 @@ class Command(msgspec.Struct, frozen=True):
     request_id: str = ""
     order: OrderByHand | None = None
     number: int = 0
+    lifts: str | None = None
+
+
+def state_of(book: Book) -> str:
+    """Return the state of an account, why, and by whom: it names one halt among others."""
+    return f"{book.state}: {book.state_reason} (by {book.state_by})"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +126,7 @@ def send(
     request_id: str = "",
     seconds: float | None = None,
     order: OrderByHand | None = None,
+    lifts: str | None = None,
 ) -> Path:
     """
     Send a command to the loop of a session; return its file.
@@ -129,7 +138,7 @@ def send(
     private_folder(commands)
     now = clock.machine_now()
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
-    command = Command(name, reason, getpass.getuser(), expires_at, order=order)
+    command = Command(name, reason, getpass.getuser(), expires_at, order=order, lifts=lifts)
     number = 1 + max((each.number for each in _waiting(commands)), default=0)
     content = msgspec.json.encode(replace(command, number=number))
     request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"

@@ -40,11 +40,12 @@ from duckbourse.orders.order import (
     order_id_of,
 )
 from duckbourse.risk import exits
+from duckbourse.risk.checks import require_exits_ahead
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.calls import Calls
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.resting import RestingStops
-from duckbourse.trading.strategy import owner_of
+from duckbourse.trading.strategy import BY_HAND, owner_of
 
 log = structlog.get_logger()
 
@@ -226,12 +227,51 @@ class ExitManager:
                 self.close(order, reason)
         return list(dict.fromkeys(order.request.order_id for order in (*entries, *opening)))
 
-    def change(self, entry_id: str, wanted: Exits) -> None:
+    def take_over(self, symbol: str) -> None:
+        """
+        Give what no order opened of a symbol an entry, so that it can be closed like any other.
+
+        Of a position that has trades yet to be reported, nobody knows what that is: it stays.
+        """
+        publication = self._publication()
+        for (name, product), quantity in self.book.unowned().items():
+            if name != symbol or self.book.is_provisional(symbol, product):
+                continue
+            position = self.book.positions[symbol, product]
+            price = (
+                position.average_price or self.book.last_price(symbol, self._prices) or Decimal(0)
+            )
+            number = 1
+            while (
+                order_id := order_id_of(
+                    publication.limits.account,
+                    publication.session_date,
+                    "taken over",
+                    *(symbol, product, str(number)),
+                )
+            ) in self.book.orders:
+                number += 1
+            request = Request(
+                order_id=order_id,
+                symbol=symbol,
+                side=Side.BUY if quantity > 0 else Side.SELL,
+                quantity=abs(quantity),
+                product=product,
+                correlation_id=order_id,
+            )
+            self._manager.record(
+                events.PositionTakenOver(
+                    at=clock.now(), request=request, amount=abs(quantity) * price
+                )
+            )
+
+    def change(self, entry_id: str, wanted: Exits, by: str) -> None:
         """
         Give an entry other exits; a new trailing stop is measured from the price of now.
 
+        `by` is a strategy, or `by_hand`: what a person moved is no strategy's to move.
         Raise OrderDeniedError if it holds nothing and is not open, if it is being closed, or if an
-        exit would be due at once.
+        exit is impossible or would be due at once.
         """
         entry = self.book.orders[entry_id]
         request, held = entry.request, self.book.held_quantity(entry_id)
@@ -239,18 +279,16 @@ class ExitManager:
             raise OrderDeniedError("EXIT_AT_WORK", f"held={held}, exit_reason={reason}")
         if request.reason is not Reason.ENTRY or not (held or entry.state.is_live):
             raise OrderDeniedError("EXITS", f"held={held}, order={entry.state}")
+        if by != BY_HAND and self.book.exits_by.get(entry_id) == BY_HAND:
+            raise OrderDeniedError("EXITS", f"moved_by={BY_HAND}, by={by}")
         price = self._price(entry)
         if price is None:
             raise OrderDeniedError("NO_PRICE", f"symbol={request.symbol}, ticks=0")
-        expected = price
-        if not held and request.limit_price is not None:
-            expected = (min if request.side is Side.BUY else max)(price, request.limit_price)
         now, before = clock.now(), request.exits or Exits()
-        if detail := exits.due_at_once(wanted, request.side, expected, now):
-            raise OrderDeniedError("EXITS", detail)
+        require_exits_ahead(wanted, request, price, now, is_held=held > 0)
         if wanted == before:
             return
-        self._manager.record(events.ExitsChanged(at=now, entry_id=entry_id, exits=wanted))
+        self._manager.record(events.ExitsChanged(at=now, entry_id=entry_id, exits=wanted, by=by))
         if held and wanted.trail_distance not in (None, before.trail_distance):
             self._manager.record(events.TrailMoved(at=now, entry_id=entry_id, best_price=price))
 

@@ -14,12 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from duckbourse.disk import private
 from duckbourse.streaming.prices import Prices
-
-log = structlog.get_logger()
 
 FILE = "prices.json"
 
@@ -32,15 +29,12 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write(folder: Path, session_date: date, symbols: Iterable[str], prices: Prices) -> None:
-    """Write the last prices of these symbols, where there are any; a failure is logged."""
+    """Write the last prices of these symbols, where there are any; raise OSError if it fails."""
     found = {symbol: prices[symbol] for symbol in symbols if symbol in prices}
     draft = folder / f"{FILE}.draft"
-    try:
-        with open(draft, "wb", opener=private) as file:
-            file.write(msgspec.json.encode(Written(session_date, found)))
-        draft.replace(folder / FILE)
-    except OSError as error:
-        log.warning("last prices not written", error=str(error))
+    with open(draft, "wb", opener=private) as file:
+        file.write(msgspec.json.encode(Written(session_date, found)))
+    draft.replace(folder / FILE)
 
 
 def read(folder: Path, session_date: date) -> Prices:

@@ -47,7 +47,7 @@ from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
-from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, state_of
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -116,6 +116,9 @@ class Trader:
         manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
+        # the state that the last command left, and what stopped the account before it; see below
+        self._commanded: str | None = None
+        self._stopped_before: str | None = None
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -148,6 +151,8 @@ class Trader:
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
         self._written_at = -math.inf
+        # whether the last prices could not be written; that is logged once
+        self._is_price_file_old = False
         self._loading: asyncio.Task[Publication | None] | None = None
         # sets a gauge of the loop, such as equity
         self.gauges: Callable[[str, float], None] | None = None
@@ -210,6 +215,8 @@ class Trader:
                 self.manager.cancel_next(waiting.request.order_id)
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
+        if not differences:
+            self.strategies.start()
         return differences
 
     def _record_publication(self) -> None:
@@ -230,7 +237,7 @@ class Trader:
         halt. While something is open, the loop then goes on until the session's close, and opens
         the feed again every REOPEN_SECONDS. If it fails for a reason of its own, only close
         positions, and open it again after growing pauses until the close. A failure that remains is
-        raised as BrokerError or FeedFailed.
+        raised as BrokerError or FeedFailed; before the close, the session has not ended then.
         """
         failure: BrokerError | FeedFailed | None = None
         pause = MIN_REOPEN_SECONDS
@@ -256,12 +263,12 @@ class Trader:
                 failure = None
         finally:
             self.thread = None
-        await self.end()
+        await self.end(is_over=failure is None or clock.now() >= self.publication.closes_at)
         if failure is not None:
             raise failure
 
-    async def end(self) -> None:
-        """Wait for the broker's answers, deny what waits for its turn, and end the session."""
+    async def end(self, *, is_over: bool = True) -> None:
+        """Wait for the broker's answers, deny what waits, and end the session if it is over."""
         await self.relay.end()
         await self._calls.end()
         await self.exits.end()
@@ -270,7 +277,8 @@ class Trader:
             self.manager.cancel_next(order_id)  # a later session is not what it was meant for
         with self._unharmed_by("answering commands"):
             self.by_hand.report()
-        self.end_session()
+        if is_over:
+            self.end_session()
         self._show()
 
     async def _follow_feed(self) -> None:
@@ -309,7 +317,9 @@ class Trader:
     async def _look_after_what_is_open(self, seconds: float) -> bool:
         """Go on without ticks for so long; return whether something is open until then."""
         return await self._go_on_without_ticks(
-            seconds, lambda: bool(self.book.open_positions() or self.book.live)
+            # strategies on both sides of a symbol hold something each, and the account nothing
+            seconds,
+            lambda: bool(self.book.open_positions() or self.book.held_entries() or self.book.live),
         )
 
     async def _go_on_without_ticks(
@@ -520,10 +530,10 @@ class Trader:
         self.manager.check_journal()
         obeyed: list[tuple[Command, Answer]] = []
         with self._unharmed_by("reading commands"):
-            taken = self._inbox.take()
-            obeyed = [(each, self._obey(each)) for each in taken if each.order is None]
-            for command in taken:
-                if command.order is not None:
+            for command in self._inbox.take():
+                if command.order is None:
+                    obeyed.append((command, self._obey(command)))
+                else:
                     obey = partial(self._obey_order, command, command.order)
                     await self._send(f"request {command.request_id}", obey)
         entries = [order.request.order_id for order in self.book.open_entries] if obeyed else []
@@ -562,7 +572,14 @@ class Trader:
         self._written_at = clock.elapsed_seconds()
         held = {position.symbol for position in self.book.open_positions()}
         held |= {entry.request.symbol for entry in self.book.held_entries()}
-        last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
+        try:
+            last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
+        except Exception as error:  # they are for display alone
+            if not self._is_price_file_old:
+                log.warning("last prices not written", exc_info=error)
+            self._is_price_file_old = True
+        else:
+            self._is_price_file_old = False
 
     async def _send(self, what: str, call: Callable[[], Awaitable[None]]) -> None:
         """Make a call to the broker that neither exits nor other calls have to wait for."""
@@ -574,8 +591,8 @@ class Trader:
         await self._calls.start(what, unharmed)
 
     def seconds_since_pass(self) -> float:
-        """Return the age of the last step that came to its end."""
-        return clock.elapsed_seconds() - self._passed_at
+        """Return the age of the last step that came to its end; NaN while no step is made."""
+        return math.nan if self.thread is None else clock.elapsed_seconds() - self._passed_at
 
     def seconds_since_tick(self) -> float:
         """Return the age of the last tick received, of whatever symbol; NaN if there is none."""
@@ -596,8 +613,7 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.comparison_problem:
             reasons.append(self.comparison_problem)
-        if unowned := _listed(self.book.unowned()):
-            reasons.append(f"no exit closes {unowned}")
+        reasons += _closed_by_hand_only(self.book.unowned())
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
         for name, error in list(self.strategies.failures.items()):
@@ -641,7 +657,7 @@ class Trader:
         try:
             if order is None or owner_of(order.request.strategy) != strategy:
                 raise OrderDeniedError("EXITS", f"order={order_id}, of_strategy=no")
-            self.exits.change(order_id, wanted.exits)
+            self.exits.change(order_id, wanted.exits, strategy)
             self._denied_changes.pop(order_id, None)
         except OrderDeniedError as denial:
             if self._denied_changes.get(order_id) == (wanted.exits, denial.code):
@@ -796,6 +812,7 @@ class Trader:
 
     def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
+        stopped_by = self._unasked_stop()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
@@ -805,6 +822,9 @@ class Trader:
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
+                if command.lifts is not None and stopped_by not in (None, command.lifts):
+                    later = f"{stopped_by} came after it was sent; ask again to lift that"
+                    return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 if self.book.state is not TradingState.HALTED:
@@ -814,7 +834,19 @@ class Trader:
                 self.flatten(Reason.BY_HAND)
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
+        self._commanded, self._stopped_before = state_of(self.book), stopped_by
         return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
+
+    def _unasked_stop(self) -> str | None:
+        """
+        Return the state that stops the account, if no command to this loop asked for it.
+
+        A command hides what stopped the account before it, and whoever sent a later one knew of the
+        command alone.
+        """
+        if state_of(self.book) == self._commanded:
+            return self._stopped_before
+        return None if self.book.state is TradingState.ACTIVE else state_of(self.book)
 
     def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
         """Return the answer with what became of the entries that were open, and what is held."""
@@ -834,8 +866,7 @@ class Trader:
             parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
         else:
             parts.append("no position is open")
-        if unowned := _listed(self.book.unowned()):
-            parts.append(f"no exit closes {unowned}: close it at the broker")
+        parts += _closed_by_hand_only(self.book.unowned())
         return replace(
             answer,
             message="; ".join(parts),
@@ -863,7 +894,8 @@ class Trader:
         )
 
 
-def _listed(shares: Mapping[tuple[str, Product], int]) -> str:
-    return ", ".join(
-        f"{symbol} {quantity:+} ({product})" for (symbol, product), quantity in shares.items()
-    )
+def _closed_by_hand_only(shares: Mapping[tuple[str, Product], int]) -> list[str]:
+    return [
+        f"no exit closes {symbol} {quantity:+} ({product}): `./bourse order close {symbol}` does"
+        for (symbol, product), quantity in shares.items()
+    ]

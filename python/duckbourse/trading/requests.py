@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from duckbourse.errors import ConfigurationError, TradingError
-from duckbourse.trading.commands import Answer, withdraw
-from duckbourse.trading.session_folder import SessionFolder, trading_now
+from duckbourse.trading.commands import Answer, send, state_of, withdraw
+from duckbourse.trading.session_folder import SessionFolder, read, trading_now
 
 LOOP_ANSWER_SECONDS = 10.0
+
+
+def send_request(session: SessionFolder, name: str, reason: str) -> Path:
+    """Send a halt, a square-off or a resume, which lifts what stops the account now; see `send`."""
+    lifts = state_of(read(session)[0]) if name == "resume" else None
+    return send(session.path, name, reason, lifts=lifts)
 
 
 def outcome(

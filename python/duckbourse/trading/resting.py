@@ -58,6 +58,8 @@ class RestingStops:
         self._prices = prices
         self._instrument = instrument
         self._refusals: dict[str, Refusals] = {}
+        # the exits of which an entry's stop rests at the broker
+        self._resting_for: dict[str, Exits] = {}
 
     @property
     def book(self) -> Book:
@@ -119,6 +121,7 @@ class RestingStops:
             log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)
         else:
             self._refusals.pop(entry_id)
+            self._resting_for[entry_id] = wanted
 
     async def _cancel_what_rests(self, entry_id: str) -> None:
         """Cancel the stop of an entry that has none any more: its exits were changed."""
@@ -139,7 +142,8 @@ class RestingStops:
         instrument = self._instrument(request.symbol)
         wanted = order.filled_quantity + min(quantity, instrument.freeze_quantity or quantity)
         is_too_large = wanted < request.quantity
-        has_changed = wanted != request.quantity or self._has_moved(entry, request, trigger)
+        has_moved = self._has_moved(entry, request, trigger)
+        has_changed = wanted != request.quantity or has_moved
         # without a trigger that may rest, it only has to be for no more than is held
         if not is_too_large and (trigger is None or not has_changed):
             return
@@ -161,6 +165,8 @@ class RestingStops:
                 return
             refusal = str(denial)
         now = self.book.orders[request.order_id]
+        if stop in (now.request.trigger_price, now.pending and now.pending.trigger_price):
+            self._resting_for[entry.request.order_id] = entry.request.exits or Exits()
         is_modified = now.is_modify_pending or now.request.quantity <= wanted
         if is_too_large and now.is_resting and not is_modified:
             refusal = refusal or now.message or "the broker did not make it smaller"
@@ -197,10 +203,13 @@ class RestingStops:
         return 0
 
     def _has_moved(self, entry: Order, request: Request, trigger: Decimal | None) -> bool:
+        """Return whether a stop is to follow: a trail in steps, other exits at once."""
         if trigger is None or request.trigger_price is None or trigger == request.trigger_price:
             return False
         wanted = entry.request.exits
         if wanted is None or wanted.trail_distance is None:
+            return True
+        if self._resting_for.get(entry.request.order_id) != wanted:
             return True
         return abs(trigger - request.trigger_price) >= wanted.trail_distance * TRAIL_STEP
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TextIO, cast
+from typing import IO, TextIO, cast
 
 import structlog
 
@@ -17,7 +17,7 @@ from duckbourse import clock
 from duckbourse.brokers.opening import BrokerSetup, OpenBroker, open_paper
 from duckbourse.disk import private, private_folder
 from duckbourse.errors import BrokerError, ConfigurationError
-from duckbourse.orders.book import rebuild_book
+from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, open_journal
@@ -35,7 +35,9 @@ from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import LOG, traded_until
 from duckbourse.trading.strategy import SignalStrategy, Strategy
+from duckbourse.trading.subscribers import Subscriber, subscribe
 from duckbourse.trading.watchdog import watched
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -48,7 +50,8 @@ class SessionConfig:
     `folder` is the account's: its journal, log and commands, and the files of a simulated broker,
     which draws from `seed`. In a replay, the feed's time is the clock. `strategies`, `on_batch`,
     `scans`, `recorder`, `newer` and `checks` are as in Trader. Metrics are served on
-    `metrics_port`, None if they are not.
+    `metrics_port`, None if they are not. `subscribers` are given the bus, by name. `lock` is that
+    of the folder, if it is locked already.
     """
 
     publication: Publication
@@ -67,6 +70,8 @@ class SessionConfig:
     metrics_port: int | None = None
     grace_seconds: float = GRACE_SECONDS
     refresh_seconds: float = REFRESH_SECONDS
+    subscribers: Mapping[str, Subscriber] = field(default_factory=dict)
+    lock: IO[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class TradingSession:
             private_folder(config.folder)
             stack.enter_context(_log_to(config.folder / LOG))
             stack.enter_context(_replay_clock(feed))
-            journal, recorded = open_journal(config.folder)
+            journal, recorded = open_journal(config.folder, config.lock)
             stack.callback(journal.close)
             relay = TickRelay(feed)
             broker = config.broker(
@@ -149,6 +154,7 @@ class TradingSession:
             # how a session began is recorded before anybody is notified
             begun = recorded if until is None else ()
             stack.enter_context(_monitoring(trader, config.metrics_port, begun))
+            subscribe(config.subscribers, manager.bus)
             yield TradingSession(trader, broker, journal)
 
     def run(self) -> tuple[str, ...]:
@@ -181,6 +187,18 @@ class TradingSession:
         return (problem,)
 
 
+def summary(book: Book) -> str:
+    """Return what people are notified of at the end of a session, in one line."""
+    gain = book.equity_amount({}) - book.session_start_amount
+    trips = book.session_round_trips()
+    won = sum(1 for trip in trips if trip > 0)
+    held = ", ".join(f"{each.symbol} {each.quantity:+}" for each in book.open_positions())
+    return (
+        f"net {gain:+,.2f}, {counted(len(trips), 'round trip')}, {won} won,"
+        f" {f'held: {held}' if held else 'nothing held'}"
+    )
+
+
 def tick_sizes_of(publication: Publication) -> dict[str, Decimal]:
     """Return the tick size of each symbol that may be traded."""
     return {symbol: known.tick_size for symbol, known in publication.instruments.items()}
@@ -197,11 +215,15 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
     account = trader.publication.limits.account
     book = trader.book
 
-    def held(entry_id: str) -> str:
-        request, count = book.orders[entry_id].request, book.held_quantity(entry_id)
-        return f"{request.symbol} {request.side.sign * count:+} of {request.strategy}"
+    def held(entry_id: str, price: Decimal) -> str:
+        entry = book.orders[entry_id]
+        request, shares = entry.request, entry.request.side.sign * book.held_quantity(entry_id)
+        text = f"{request.symbol} {shares:+} of {request.strategy}"
+        if entry.average_price is None:
+            return text
+        return f"{text}, {(price - entry.average_price) * shares:+,.2f} before charges"
 
-    notifier = Notifier(account, settings(), held=held)
+    notifier = Notifier(account, settings(), held=held, summary=lambda: summary(book))
     for event in begun:
         notifier.on_event(event)
     bus = trader.manager.bus

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import msgspec
 from msgspec.structs import replace
@@ -41,10 +42,10 @@ from duckbourse.orders.journal import (
     read_archive,
     read_journal,
 )
-from duckbourse.orders.order import Reason
+from duckbourse.orders.order import Product, Reason
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import PROJECT, settings
-from duckbourse.trading import commands
+from duckbourse.trading import commands, last_prices
 from duckbourse.trading.publication import Publication
 
 SESSION_FILE = "session.json"
@@ -102,14 +103,21 @@ def exports_of(session: SessionFolder) -> tuple[Path, Path]:
 
 
 def create(
-    publication: Publication, broker: str, options: str, *, fresh: bool = False
+    publication: Publication,
+    broker: str,
+    options: str,
+    *,
+    fresh: bool = False,
+    lock: IO[str] | None = None,
 ) -> tuple[SessionFolder, Book]:
     """
     Begin or resume a session of a publication's account; return it and the book found there.
 
     If `fresh`, what was traded in this session and later ones is moved aside, and it begins again
     from the account as it stood before. Otherwise raise ConfigurationError if other options traded
-    it, or if a later session was traded. Raise JournalBusy while a process trades it.
+    it, or if a later session was traded. Raise JournalBusy while a process trades it. A caller that
+    goes on to trade it holds the account's `lock`, so that no other process begins another session
+    in between.
     """
     folder = SessionFolder(
         account=publication.limits.account,
@@ -122,8 +130,7 @@ def create(
     )
     state.refuse_unfinished(settings().data)
     disk.private_folder(folder.path)
-    lock = lock_folder(folder.path)
-    try:
+    with nullcontext() if lock else lock_folder(folder.path):
         recorded = read_journal(folder.path)
         before = _book(folder, recorded)
         last = before.session_date
@@ -156,8 +163,6 @@ def create(
             )
         disk.write_private(folder.path / SESSION_FILE, msgspec.json.encode(folder))
         commands.prepare(folder.path)
-    finally:
-        lock.close()
     return folder, before
 
 
@@ -247,6 +252,7 @@ def _begin(
     if archive is not None and (log := folder.path / LOG).exists():
         log.rename(archive / f"{ended}.log")
     begin_again(folder.path, opening)
+    (folder.path / last_prices.FILE).unlink(missing_ok=True)
 
 
 def paper_of(folder: SessionFolder) -> PaperBroker | None:
@@ -509,6 +515,31 @@ def sessions() -> list[SessionFolder]:
 def trading_now() -> list[SessionFolder]:
     """Return the sessions that a process is trading."""
     return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
+
+
+def name_positions(book: Book) -> str:
+    """Return what is held, in words."""
+    return ", ".join(f"{held.symbol} {held.quantity:+}" for held in book.open_positions())
+
+
+def unwatched() -> list[tuple[SessionFolder, Book]]:
+    """
+    Return the accounts that no loop trades and that hold what should not be left alone.
+
+    That is an intraday position, or any that is open where a session stopped before its end.
+    """
+    live = {session.path for session in trading_now()}
+    found = []
+    for session in sessions():
+        if session.path in live:
+            continue
+        book, recorded = read(session)
+        held = book.open_positions()
+        if any(each.product is Product.MIS for each in held) or (
+            held and not has_ended(session, recorded)
+        ):
+            found.append((session, book))
+    return found
 
 
 def latest(account: str | None, session_date: date | None) -> SessionFolder:

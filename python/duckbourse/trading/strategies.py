@@ -151,6 +151,14 @@ class Strategies:
         """Whether nothing is left that would open a position."""
         return bool(self.failures) and not self._strategies
 
+    def start(self) -> None:
+        """Let each strategy take up the session."""
+        for name, strategy in list(self._strategies.items()):
+            try:
+                strategy.on_start(self._context(name))
+            except Exception as error:  # user code: it is not asked, and exits continue
+                self._fail(name, error)
+
     def orders(self) -> Iterable[tuple[str, Wanted]]:
         """Ask each strategy in turn; yield its name with what it returns."""
         for name, strategy in list(self._strategies.items()):

@@ -177,6 +177,16 @@ class Strategy(Protocol):
     nothing more, its stops, targets and exit times go on, and people are notified.
     """
 
+    def on_start(self, context: Context) -> None:
+        """
+        Take up a session, before anything else is asked; no price is known yet.
+
+        A loop that is started again opens its strategies again, with nothing of what they kept.
+        `context` has what the account did before, such as `context.account.orders`. A subclass that
+        does not define it begins without it.
+        """
+        return
+
     def generate_orders(self, context: Context) -> Sequence[Wanted]:
         """Return what to send, close or change now; the id of a request is used once."""
 

@@ -31,7 +31,7 @@ def watched(trader: Trader, notify: Callable[[str], None]) -> Iterator[None]:
     def watch() -> None:
         is_still = False
         while not ended.wait(LOOK_SECONDS):
-            seconds, thread = trader.seconds_since_pass(), trader.thread
+            thread, seconds = trader.thread, trader.seconds_since_pass()
             if thread is None or (seconds > STANDSTILL_SECONDS) == is_still:
                 continue
             is_still = not is_still

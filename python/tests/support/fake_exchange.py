@@ -287,9 +287,15 @@ class RemoteBroker(Broker):
                     str(self.path), limit=1 << 26
                 )
             reader, writer = self._streams[channel]
-            writer.write(msgspec.json.encode(words) + b"\n")
-            await writer.drain()
-            return msgspec.json.decode(await reader.readline(), type=kind)
+            try:
+                writer.write(msgspec.json.encode(words) + b"\n")
+                await writer.drain()
+                return msgspec.json.decode(await reader.readline(), type=kind)
+            except BaseException:
+                # the next question would take the late answer of this one for its own
+                del self._streams[channel]
+                writer.close()
+                raise
 
     async def place(self, request: Request) -> str:
         return str(await self._ask("orders", str, ask="place", request=request))

@@ -11,13 +11,23 @@ create schema serving;
 create table backtests.equity (
     run_id VARCHAR, session_date DATE, session_number BIGINT, trade_count BIGINT, opening_amount
     DECIMAL(18,4), gross_pnl_amount DECIMAL(18,4), net_pnl_amount DECIMAL(18,4), equity_amount
-    DECIMAL(18,4), session_return DOUBLE, peak_amount DECIMAL(18,4), drawdown DOUBLE,
-    traded_amount DECIMAL(18,4), exposure_ratio DOUBLE
+    DECIMAL(18,4), session_return DOUBLE, cumulative_return DOUBLE, peak_amount DECIMAL(18,4),
+    drawdown DOUBLE, traded_amount DECIMAL(18,4), exposure_ratio DOUBLE, benchmark_return
+    DOUBLE, benchmark_cumulative_return DOUBLE
+);
+create table backtests.exit_reasons (
+    run_id VARCHAR, exit_reason VARCHAR, trade_count BIGINT, win_rate DOUBLE, mean_trade_return
+    DOUBLE, net_pnl_amount DECIMAL(18,4)
 );
 create table backtests.folds (
     run_id VARCHAR, fold VARCHAR, first_session_date DATE, last_session_date DATE, session_count
     BIGINT, trade_count BIGINT, win_rate DOUBLE, mean_trade_return DOUBLE, net_pnl_amount
     DECIMAL(18,4), cumulative_return DOUBLE, sharpe_ratio DOUBLE, is_chosen BOOLEAN
+);
+create table backtests.monthly_returns (
+    run_id VARCHAR, month_date DATE, calendar_year BIGINT, calendar_month BIGINT, session_count
+    BIGINT, trade_count BIGINT, opening_amount DECIMAL(18,4), net_pnl_amount DECIMAL(18,4),
+    month_return DOUBLE, year_to_date_return DOUBLE
 );
 create table backtests.outcomes (
     signal_id VARCHAR, entry_ts TIMESTAMP, entry_price DOUBLE, exit_ts TIMESTAMP, exit_price
@@ -33,15 +43,16 @@ create table backtests.summary (
     mean_trade_return_high DOUBLE, average_win_return DOUBLE, average_loss_return DOUBLE,
     expectancy_amount DOUBLE, profit_factor_ratio DOUBLE, mean_held_minutes DOUBLE,
     capital_amount DECIMAL(18,4), equity_amount DECIMAL(18,4), gross_pnl_amount DECIMAL(18,4),
-    charges_amount DECIMAL(18,4), slippage_amount DECIMAL(18,4), net_pnl_amount DECIMAL(18,4),
-    cost_ratio DOUBLE, cumulative_return DOUBLE, cagr DOUBLE, annualized_volatility DOUBLE,
-    sharpe_ratio DOUBLE, sortino_ratio DOUBLE, max_drawdown DOUBLE, exposure_ratio DOUBLE,
-    turnover_ratio DOUBLE, skewness DOUBLE, excess_kurtosis DOUBLE, probabilistic_sharpe DOUBLE,
-    trial_count BIGINT, deflated_sharpe DOUBLE, random_mean_return DOUBLE, permutation_p_value
-    DOUBLE, benchmark VARCHAR, benchmark_coverage_ratio DOUBLE, benchmark_cumulative_return
-    DOUBLE, active_cumulative_return DOUBLE, beta DOUBLE, alpha DOUBLE, benchmark_correlation
-    DOUBLE, tracking_error DOUBLE, information_ratio DOUBLE, scanner_version VARCHAR,
-    code_version VARCHAR, data_version VARCHAR
+    charges_amount DECIMAL(18,4), slippage_amount DECIMAL(18,4), costs_amount DECIMAL(18,4),
+    net_pnl_amount DECIMAL(18,4), cost_ratio DOUBLE, cumulative_return DOUBLE, cagr DOUBLE,
+    annualized_volatility DOUBLE, sharpe_ratio DOUBLE, sortino_ratio DOUBLE, max_drawdown
+    DOUBLE, exposure_ratio DOUBLE, turnover_ratio DOUBLE, skewness DOUBLE, excess_kurtosis
+    DOUBLE, probabilistic_sharpe DOUBLE, trial_count BIGINT, deflated_sharpe DOUBLE,
+    random_mean_return DOUBLE, permutation_p_value DOUBLE, verdict VARCHAR, benchmark VARCHAR,
+    benchmark_coverage_ratio DOUBLE, benchmark_cumulative_return DOUBLE,
+    active_cumulative_return DOUBLE, beta DOUBLE, alpha DOUBLE, benchmark_correlation DOUBLE,
+    tracking_error DOUBLE, information_ratio DOUBLE, scanner_version VARCHAR, code_version
+    VARCHAR, data_version VARCHAR
 );
 create table backtests.trades (
     run_id VARCHAR, signal_id VARCHAR, session_date DATE, symbol VARCHAR, direction VARCHAR,
@@ -147,8 +158,8 @@ create table portfolio.drawdowns (
 create table portfolio.equity (
     portfolio VARCHAR, basis VARCHAR, session_date DATE, prior_session_date DATE,
     sessions_per_year BIGINT, session_return DOUBLE, stale_price_count BIGINT, equity_ratio
-    DOUBLE, peak_ratio DOUBLE, drawdown DOUBLE, benchmark_return DOUBLE, risk_free_return
-    DOUBLE, min_acceptable_return DOUBLE
+    DOUBLE, peak_ratio DOUBLE, drawdown DOUBLE, benchmark_return DOUBLE, benchmark_equity_ratio
+    DOUBLE, risk_free_return DOUBLE, min_acceptable_return DOUBLE
 );
 create table portfolio.exposures (
     portfolio VARCHAR, session_date DATE, dimension VARCHAR, name VARCHAR, position_count
@@ -165,7 +176,7 @@ create table portfolio.holdings (
 create table portfolio.monthly_returns (
     portfolio VARCHAR, basis VARCHAR, month_date DATE, calendar_year BIGINT, calendar_month
     BIGINT, session_count BIGINT, missing_return_count BIGINT, month_return DOUBLE,
-    benchmark_month_return DOUBLE
+    benchmark_month_return DOUBLE, year_to_date_return DOUBLE
 );
 create table portfolio.performance (
     portfolio VARCHAR, basis VARCHAR, first_session_date DATE, last_session_date DATE,
@@ -324,11 +335,11 @@ create table serving.publication (
 create table serving.signals_with_outcomes (
     signal_id VARCHAR, session_date DATE, known_ts TIMESTAMP, scanner VARCHAR, preset VARCHAR,
     signal_rank BIGINT, symbol VARCHAR, calendar VARCHAR, direction VARCHAR, score DOUBLE,
-    signal_price DOUBLE, stop_price DOUBLE, target_price DOUBLE, entry_ts TIMESTAMP, entry_price
-    DOUBLE, exit_ts TIMESTAMP, exit_price DOUBLE, exit_reason VARCHAR, gross_return DOUBLE,
-    net_return DOUBLE, max_favorable_return DOUBLE, max_adverse_return DOUBLE, held_minutes
-    BIGINT, missing_reason VARCHAR, source VARCHAR, evidence VARCHAR, evidence_map MAP(VARCHAR,
-    VARCHAR)
+    signal_price DOUBLE, stop_price DOUBLE, target_price DOUBLE, reward_risk_ratio DOUBLE,
+    entry_ts TIMESTAMP, entry_price DOUBLE, exit_ts TIMESTAMP, exit_price DOUBLE, exit_reason
+    VARCHAR, gross_return DOUBLE, net_return DOUBLE, max_favorable_return DOUBLE,
+    max_adverse_return DOUBLE, held_minutes BIGINT, missing_reason VARCHAR, source VARCHAR,
+    evidence VARCHAR, evidence_map MAP(VARCHAR, VARCHAR)
 );
 create table serving.var_today (
     portfolio VARCHAR, session_date DATE, method VARCHAR, confidence DOUBLE, horizon_sessions

@@ -306,7 +306,9 @@ export function timeChart({
                                 key: one.name,
                                 title: one.name,
                                 num: true,
-                                tip: one.tip ?? 'As in the chart',
+                                ...(one.doc
+                                    ? { doc: one.doc }
+                                    : { tip: one.tip ?? 'As in the chart' }),
                                 by: r => rawPoint(one, r.at[n]),
                                 show: r => sayPoint(one, r.at[n]),
                             })),
@@ -469,7 +471,8 @@ const decimals = marks =>
         Math.min(4, -Math.floor(Math.log10((marks[1] ?? 1) - (marks[0] ?? 0) || 1) + 1e-9)),
     );
 
-/* Months across, years down: text in every cell, so that color only helps. */
+/* Months across, years down: text in every cell, so that color only helps. A year's return is that
+   of its last month to date. */
 export function monthHeat({ rows, limit = 10, label, onlyYears }) {
     const years = [...new Set(rows.map(r => r.year))].sort((a, b) => b - a).slice(0, onlyYears);
     const at = new Map(rows.map(r => [`${r.year}-${r.month}`, r]));
@@ -496,10 +499,7 @@ export function monthHeat({ rows, limit = 10, label, onlyYears }) {
             years.flatMap((year, i) => {
                 const y = 18 + i * tall,
                     all = rows.filter(r => r.year === year);
-                const known = all.filter(r => r.value !== null);
-                const total = known.length
-                    ? 100 * (known.reduce((p, r) => p * (1 + r.value / 100), 1) - 1)
-                    : null;
+                const total = all.at(-1).yearToDate;
                 const square = (m, value, tip, strong) => [
                     s('rect', {
                         x: left + m * cell + 1,
@@ -539,7 +539,7 @@ export function monthHeat({ rows, limit = 10, label, onlyYears }) {
                               )
                             : null;
                     }),
-                    square(12, total, `${year}: ${signedPct(total)}, ${known.length} months`, true),
+                    square(12, total, `${year}: ${signedPct(total)}, ${all.length} months`, true),
                 ];
             }),
         );

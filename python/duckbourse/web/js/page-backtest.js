@@ -88,7 +88,7 @@ export async function backtestPage(app) {
                   ),
             panel({
                 title: 'All runs',
-                note: `${plural(list.runs.length, 'run')}, those of fewer than 30 trades last; intervals are 95%, by bootstrap`,
+                note: `${plural(list.runs.length, 'run')}, those with too few trades last; intervals are 95%, by bootstrap`,
                 sql: list.sql.runs,
                 flush: true,
                 body: table({
@@ -176,7 +176,7 @@ export async function backtestPage(app) {
                             key: 'verdict',
                             title: 'In words',
                             plain: true,
-                            tip: 'From the interval and p; below 30 trades nothing is said',
+                            doc: `${SUMMARY}.verdict`,
                             show: r => tag(...verdictOf(r)),
                         },
                     ],
@@ -252,10 +252,7 @@ function runPanels(app, b, chosen) {
     const trades = t.symbol.map((_, i) =>
         Object.fromEntries(Object.entries(t).map(([key, values]) => [key, values[i]])),
     );
-    const close = new Map(
-            b.benchmark.session_date.map((date, i) => [date, b.benchmark.adjusted_close[i]]),
-        ),
-        base = b.benchmark.adjusted_close[0];
+    const hasBenchmark = equity.benchmark_cumulative_return.some(v => v !== null);
     const points = trades
         .filter(x => !missing(x.max_adverse_return))
         .map(x => ({
@@ -311,9 +308,9 @@ function runPanels(app, b, chosen) {
                 },
                 {
                     label: 'Costs',
-                    value: money(run.charges_amount + run.slippage_amount, currency),
+                    value: money(run.costs_amount, currency),
                     small: `of it slippage ${number(run.slippage_amount)}`,
-                    tip: 'Charges and slippage of all trades',
+                    doc: `${SUMMARY}.costs_amount`,
                 },
                 {
                     label: 'Exposure',
@@ -335,11 +332,11 @@ function runPanels(app, b, chosen) {
         }),
         panel({
             title: 'Equity and benchmark',
-            note: close.size ? `${run.benchmark} is held overnight, the run is not` : null,
+            note: hasBenchmark ? `${run.benchmark} is held overnight, the run is not` : null,
             width: 'w8',
-            sql: [b.sql.equity, close.size ? b.sql.benchmark : null],
+            sql: b.sql.equity,
             body: timeChart({
-                label: `Equity of ${words(run.scanner)}${close.size ? ` against ${run.benchmark}` : ''}`,
+                label: `Equity of ${words(run.scanner)}${hasBenchmark ? ` against ${run.benchmark}` : ''}`,
                 height: 300,
                 panes: [2.2, 1],
                 titles: ['', 'Drawdown'],
@@ -348,26 +345,24 @@ function runPanels(app, b, chosen) {
                         name: 'Run, after costs',
                         kind: 'line',
                         times,
-                        values: equity.equity_amount.map(v => 100 * (v / run.capital_amount - 1)),
+                        values: equity.cumulative_return.map(percent),
                         color: token('series-1'),
                         width: 2,
                         format: percentFormat,
                         lines: [{ at: 0 }],
-                        tip: 'Equity over the capital at the start, less 1, in percent',
+                        doc: 'backtests.equity.cumulative_return',
                     },
-                    ...(close.size
+                    ...(hasBenchmark
                         ? [
                               {
                                   name: run.benchmark,
                                   kind: 'line',
                                   times,
-                                  values: equity.session_date.map(date =>
-                                      close.has(date) ? 100 * (close.get(date) / base - 1) : null,
-                                  ),
+                                  values: equity.benchmark_cumulative_return.map(percent),
                                   color: token('bench'),
                                   format: percentFormat,
                                   dash: true,
-                                  tip: 'Close over the close before the first session, less 1, in percent',
+                                  doc: 'backtests.equity.benchmark_cumulative_return',
                               },
                           ]
                         : []),
@@ -471,14 +466,19 @@ function runPanels(app, b, chosen) {
             title: 'Months and exits',
             note: 'return after costs, %',
             width: 'w4',
-            sql: [b.sql.equity, b.sql.trades],
+            sql: [b.sql.months, b.sql.exits],
             body: [
                 monthHeat({
                     label: 'Returns by month',
                     limit: 4,
-                    rows: months(equity, run.capital_amount),
+                    rows: b.months.calendar_year.map((year, i) => ({
+                        year,
+                        month: b.months.calendar_month[i],
+                        value: percent(b.months.month_return[i]),
+                        yearToDate: percent(b.months.year_to_date_return[i]),
+                    })),
                 }),
-                exits(trades),
+                exitTable(b.exits),
             ],
         }),
         panel({
@@ -556,43 +556,19 @@ function stepOf(values) {
         power = 10 ** Math.floor(Math.log10(wide));
     return [1, 2, 2.5, 5, 10].find(m => m * power >= wide) * power;
 }
-function months(equity, capital) {
-    const last = new Map(
-        equity.session_date.map((date, i) => [date.slice(0, 7), equity.equity_amount[i]]),
-    );
-    let before = capital;
-    return [...last].map(([month, v]) => {
-        const value = 100 * (v / before - 1);
-        before = v;
-        return { year: +month.slice(0, 4), month: +month.slice(5), value };
-    });
-}
-function exits(trades) {
-    const counts = new Map();
-    for (const x of trades) {
-        const [count, sum] = counts.get(x.exit_reason) ?? [0, 0];
-        counts.set(x.exit_reason, [count + 1, sum + (x.net_return ?? 0)]);
-    }
-    const rows = [...counts]
-        .sort(([, a], [, b]) => b[0] - a[0])
-        .map(([exit_reason, [count, sum]]) => ({ exit_reason, count, mean: sum / count }));
+function exitTable(rows) {
     return table({
         label: 'Exits',
+        of: 'backtests.exit_reasons',
         rows,
         columns: [
+            { key: 'exit_reason', title: 'Exit', show: r => words(r.exit_reason ?? 'none') },
+            { key: 'trade_count', title: 'Trades', num: true },
             {
-                key: 'exit_reason',
-                title: 'Exit',
-                doc: `${TRADES}.exit_reason`,
-                show: r => words(r.exit_reason),
-            },
-            { key: 'count', title: 'Trades', tip: 'Number of trades with this exit', num: true },
-            {
-                key: 'mean',
+                key: 'mean_trade_return',
                 title: 'Mean trade',
-                tip: 'Mean net return of these trades',
                 num: true,
-                show: r => toned(r.mean, signedOfOne(r.mean)),
+                show: r => toned(r.mean_trade_return, signedOfOne(r.mean_trade_return)),
             },
         ],
     });

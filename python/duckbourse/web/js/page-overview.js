@@ -255,14 +255,14 @@ export async function overviewPage(app) {
                             value: `${o.runs.gain_count} of ${o.runs.run_count}`,
                             small: 'after costs',
                             href: '#/backtest',
-                            tip: 'Runs of 30 trades or more whose 95% interval of the mean net return of a trade lies above zero',
+                            doc: 'backtests.summary.verdict',
                         },
                         {
                             label: 'Runs better than chance',
                             value: `${o.runs.better_count} of ${o.runs.run_count}`,
                             small: 'p < 0.05',
                             href: '#/backtest',
-                            tip: 'Runs of 30 trades or more with a permutation p-value below 0.05',
+                            doc: 'backtests.summary.verdict',
                         },
                         {
                             label: 'Indicator outputs',

@@ -199,11 +199,7 @@ function growthPanel(app, d, about) {
         times = e.session_date.map(seconds),
         rolling = d.rolling.session_date.map(seconds),
         bench = about.benchmark;
-    // the benchmark's growth from its returns, on from the portfolio's where they begin
-    const start = e.benchmark_return.findIndex(v => v !== null),
-        hasBenchmark = start >= 0;
-    let grown = hasBenchmark && start > 0 ? e.equity_ratio[start - 1] : 1;
-    const benchmark = e.benchmark_return.map(r => (r === null ? null : (grown *= 1 + r)));
+    const hasBenchmark = e.benchmark_equity_ratio.some(v => v !== null);
     return panel({
         title: 'Growth of 1, drawdown and rolling figures',
         width: 'w8',
@@ -238,7 +234,7 @@ function growthPanel(app, d, about) {
                               name: bench,
                               kind: 'line',
                               times,
-                              values: benchmark,
+                              values: e.benchmark_equity_ratio,
                               color: token('bench'),
                               dash: true,
                               format: ratioFormat,
@@ -339,6 +335,7 @@ function monthsPanel(app, d, bench) {
         year,
         month: m.calendar_month[i],
         value: percent(m.month_return[i]),
+        yearToDate: percent(m.year_to_date_return[i]),
         tip: bench
             ? `\n${bench} ${m.benchmark_month_return[i] === null ? 'not known' : signedOfOne(m.benchmark_month_return[i])}`
             : '',

@@ -15,8 +15,7 @@ import {
 import { whisker } from './charts.js';
 import { signalLink, symbolLink, netReturn } from './page-overview.js';
 
-const SUMMARY = 'backtests.summary',
-    LEAST_TRADES = 30;
+const SUMMARY = 'backtests.summary';
 const COMMON = [
     'prior_close',
     'open_price',
@@ -27,18 +26,16 @@ const COMMON = [
     'known_ts',
 ];
 
-/* One sentence on a record, the same everywhere: never better than the interval allows. */
-export function verdictOf(r) {
-    if (!r || !r.trade_count) return ['no trades', ''];
-    if (r.trade_count < LEAST_TRADES || missing(r.mean_trade_return_low))
-        return [`${plural(r.trade_count, 'trade')}: too few`, ''];
-    if (r.mean_trade_return_high < 0) return ['loss after costs', 'bad'];
-    if (r.mean_trade_return_low > 0 && r.permutation_p_value < 0.05)
-        return ['gain, better than chance', 'good'];
-    if (r.mean_trade_return_low > 0) return ['gain, no better than chance', 'warn'];
-    return ['interval spans zero', 'warn'];
-}
-export const isFew = r => !r || r.trade_count < LEAST_TRADES;
+const VERDICTS = {
+    no_trades: ['no trades', ''],
+    too_few_trades: ['too few trades', ''],
+    loss: ['loss after costs', 'bad'],
+    inconclusive: ['interval spans zero', 'warn'],
+    gain_no_better_than_chance: ['gain, no better than chance', 'warn'],
+    gain_better_than_chance: ['gain, better than chance', 'good'],
+};
+export const verdictOf = r => VERDICTS[r?.verdict ?? 'no_trades'];
+export const isFew = r => verdictOf(r)[1] === '';
 const range = (low, high, digits) =>
     missing(low)
         ? 'no interval'
@@ -278,7 +275,7 @@ export async function scannersPage(app) {
                             key: 'verdict',
                             title: 'In words',
                             plain: true,
-                            tip: 'From the interval and p; below 30 trades nothing is said',
+                            doc: `${SUMMARY}.verdict`,
                             show: a => tag(...verdictOf(a.r)),
                         },
                     ],

@@ -354,9 +354,7 @@ function signalPanels({ one, signal, position, inView, isIntraday, step }) {
                       : 'No signal of this symbol in the week to the session.',
             ),
         });
-    const x = signal,
-        risk = Math.abs(x.entry_price - x.stop_price),
-        reward = missing(x.target_price) ? null : Math.abs(x.target_price - x.entry_price);
+    const x = signal;
     const from = level =>
         missing(level) || missing(x.entry_price)
             ? ''
@@ -430,9 +428,10 @@ function signalPanels({ one, signal, position, inView, isIntraday, step }) {
                     ],
                     [
                         'Reward to risk',
-                        reward && risk ? `${number(reward / risk, 1)} : 1` : '–',
-                        null,
-                        'Distance of the target over that of the stop, from the entry',
+                        missing(x.reward_risk_ratio)
+                            ? '–'
+                            : `${number(x.reward_risk_ratio, 1)} : 1`,
+                        `${SIGNALS}.reward_risk_ratio`,
                     ],
                     ['Exit time', clockTime(x.exit_time), 'scanners.signals.exit_time'],
                 ]),

@@ -128,6 +128,24 @@ def rounds(folder: Path, count: int) -> None:
     print(f"{count} kills, {len(book.orders):,} orders, {book.event_count:,} events")
 
 
+def test_a_late_answer_is_not_that_of_the_next_question(tmp_path: Path) -> None:
+    """A look-up on a busy machine read the answer before its own, for a minute."""
+    exchange = FakeExchange(seed=1)
+    server = serve(exchange, tmp_path / "exchange.socket")
+    broker = RemoteBroker(tmp_path / "exchange.socket")
+
+    async def ask() -> list[str | None]:
+        with exchange.guard, pytest.raises(TimeoutError):
+            await asyncio.wait_for(broker.place(request("late")), 0.05)
+        tags = [report.order_id for report in await broker.orders()]
+        await broker.disconnect()
+        return tags
+
+    assert asyncio.run(ask()) in ([], [request("late").order_id])
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.mark.some_day
 def test_a_kill_at_any_instant_loses_nothing(tmp_path: Path) -> None:
     rounds(tmp_path, 6)

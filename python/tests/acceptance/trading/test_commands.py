@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -63,7 +64,7 @@ def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
     }
     assert {row["strategy"].partition(".")[0] for row in rows["orders"]} == {"crp"}
     (pnl,) = rows["pnl"]
-    assert pnl["cash_amount"] == pytest.approx(100_000 + pnl["net_amount"])
+    assert pnl["cash_amount"] == pytest.approx(100_000 + pnl["net_realized_amount"])
     assert sum(row["realized_amount"] for row in rows["positions"]) == pytest.approx(
         pnl["realized_amount"]
     )
@@ -72,7 +73,7 @@ def test_a_session_is_traded_and_reported(bourse: Run, tmp_path: Path) -> None:
     traded = {row["strategy"] for row in rows["orders"] if row["filled"]}
     assert {row["strategy"] for row in by_strategy} == traded
     assert {row["strategy"] for row in rows["positions"]} == traded
-    for name in ("realized_amount", "charges_amount", "net_amount"):
+    for name in ("realized_amount", "charges_amount", "net_realized_amount"):
         assert sum(row[name] for row in by_strategy) == pytest.approx(pnl[name])
     done = bourse("reconcile")
     assert "0 differences" in done.stdout
@@ -148,9 +149,10 @@ def test_sessions_go_forward_and_each_is_shown(bourse: Run, tmp_path: Path) -> N
         assert bourse("pnl").stdout.startswith(f"paper_us on 2010-05-{day}\n")
     folder = tmp_path / "data" / "trading" / "paper_us"
     rows = {day: json.loads(bourse("pnl", "--date", day, "--json").stdout)[0] for day in DAYS}
-    assert rows[DAYS[0]]["cash_amount"] == pytest.approx(100_000 + rows[DAYS[0]]["net_amount"])
+    earned = rows[DAYS[0]]["net_realized_amount"]
+    assert rows[DAYS[0]]["cash_amount"] == pytest.approx(100_000 + earned)
     assert rows[DAYS[1]]["cash_amount"] == pytest.approx(
-        rows[DAYS[0]]["cash_amount"] + rows[DAYS[1]]["net_amount"]
+        rows[DAYS[0]]["cash_amount"] + rows[DAYS[1]]["net_realized_amount"]
     )
     done = bourse(*first)
     assert (done.returncode, done.stdout) == (2, "")
@@ -191,6 +193,8 @@ def test_a_halt_outlives_a_fresh_start_until_it_is_lifted(bourse: Run) -> None:
     done = bourse(*words, "--fresh")
     assert pending in done.stderr
     assert "\n  halted: news at noon; `./bourse resume` lifts it\n" in done.stdout
+    assert done.returncode == 7
+    assert "error: paper_us on 2010-05-28 ended halted: news at noon\n" in done.stderr
     assert json.loads(bourse("orders", "--json").stdout) == []
     # the loop has obeyed it, and what it wrote down is discarded aloud
     done = bourse(*words, "--fresh")
@@ -524,6 +528,37 @@ def test_fills_become_a_portfolio(bourse: Run, tmp_path: Path) -> None:
     assert {name for (name,) in strategies} == {
         order["strategy"] for order in orders if order["filled"]
     }
+
+
+def test_every_session_of_an_account_is_exported_at_once(bourse: Run, tmp_path: Path) -> None:
+    for day in DAYS:
+        bourse("trade", "--scanner", "crp.standard", "--date", day)
+    done = bourse("journal", "export")
+    assert "1 session of paper_us not exported yet, such as 2010-05-27: --all" in done.stderr
+    done = bourse("journal", "export", "--all")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert "not exported" not in done.stderr
+    folder = tmp_path / "data" / "raw" / "fills"
+    assert sorted(each.name for each in folder.glob("paper_us-*")) == [
+        f"paper_us-{day}.parquet" for day in DAYS
+    ]
+    assert bourse("journal", "export", "--all", "--date", DAYS[0]).returncode == 2
+
+
+def test_a_damaged_journal_is_repaired_without_a_publication(bourse: Run, tmp_path: Path) -> None:
+    bourse("trade", "--scanner", "crp.standard")
+    data = tmp_path / "data"
+    with sqlite3.connect(data / "trading" / "paper_us" / "journal.sqlite") as connection:
+        connection.execute("update events set body = '{' where row = 9")
+    connection.close()
+    published = data / "duckbourse.duckdb"
+    published.rename(data / "aside")
+    done = bourse("reconcile")
+    assert done.returncode == 5
+    assert "error: the journal can be read, unreadable from row 9, kept as " in done.stderr
+    assert "it is not compared with the broker: nothing has been published" in done.stderr
+    (data / "aside").rename(published)
+    assert "unreadable from row 9, kept as " in bourse("reconcile").stdout
 
 
 LAST = ("--date", "2010-05-28")

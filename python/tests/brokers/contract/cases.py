@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from duckbourse import clock
 from duckbourse.brokers._template import mapping
 from duckbourse.brokers._template.broker import TemplateBroker
+from duckbourse.brokers._template.client import Transport
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected
 from duckbourse.orders.broker import Broker, OrderReport, TradeReport
@@ -23,12 +24,24 @@ from tests.support.factories import CAPITAL, NOW
 RULES = FillRules(latency_ms=0, slippage_bps=Decimal(0), max_participation_pct=Decimal(100))
 
 
+# how an answer is lost after the broker has acted on the request
+LOST = ("no answer", "time-out", "error")
+
+
 @dataclass
 class Case:
-    """A broker and its market: `trade` lets so many shares of A trade at a price."""
+    """
+    A broker and its market: `trade` lets so many shares of A trade at a price.
+
+    Of a broker with a connection, `lose` lets it lose each answer in one of the ways of LOST from
+    then on, or none for None, and `rename` reports every order with a status of a new word. A
+    broker that is part of this process has neither.
+    """
 
     broker: Broker
     trade: Callable[[str, int], None]
+    lose: Callable[[str | None], None] | None = None
+    rename: Callable[[str], None] | None = None
 
 
 def _trade_on(paper: PaperBroker) -> Callable[[str, int], None]:
@@ -47,10 +60,13 @@ def open_paper(folder: Path) -> Iterator[Case]:
 
 
 @contextmanager
-def open_template(folder: Path) -> Iterator[Case]:
+def open_template(
+    folder: Path, broker: Callable[[Transport], Broker] = TemplateBroker
+) -> Iterator[Case]:
     with open_paper(folder) as case:
         assert isinstance(case.broker, PaperBroker)
-        yield Case(TemplateBroker(Exchange(case.broker)), case.trade)
+        exchange = Exchange(case.broker)
+        yield Case(broker(exchange), case.trade, exchange.lose, exchange.rename)
 
 
 class Exchange:
@@ -58,21 +74,40 @@ class Exchange:
 
     def __init__(self, paper: PaperBroker) -> None:
         self._paper = paper
+        self._lost: str | None = None
+        self._word: str | None = None
+
+    def lose(self, how: str | None) -> None:
+        self._lost = how
+
+    def rename(self, word: str) -> None:
+        self._word = word
 
     async def request(
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> tuple[int, Any]:
         try:
-            return 200, await self._answer(method, path, body or {})
+            answer = 200, await self._answer(method, path, body or {})
         except BrokerRejected as refusal:
-            return 400, str(refusal)
+            answer = 400, str(refusal)
+        match self._lost:
+            case "no answer":
+                raise ConnectionResetError("the connection was reset")
+            case "time-out":
+                raise TimeoutError("no answer in time")
+            case "error":
+                return 502, "bad gateway"
+        return answer
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         async for update in self._paper.updates():
             if isinstance(update, TradeReport):
                 yield {"kind": "trade", "trade": _trade(update)}
             else:
-                yield {"kind": "order", "order": _order(update)}
+                yield {"kind": "order", "order": self._named(_order(update))}
+
+    def _named(self, order: dict[str, Any]) -> dict[str, Any]:
+        return order if self._word is None else order | {"status": self._word}
 
     async def _answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
         match method, path.removeprefix("/").split("/"):
@@ -81,7 +116,7 @@ class Exchange:
             case "DELETE", ["orders", broker_order_id]:
                 return await self._paper.cancel(broker_order_id)
             case "GET", ["orders"]:
-                return [_order(report) for report in await self._paper.orders()]
+                return [self._named(_order(report)) for report in await self._paper.orders()]
             case "GET", ["trades"]:
                 return [_trade(trade) for trade in await self._paper.trades()]
             case "GET", ["positions"]:
@@ -143,4 +178,7 @@ def _trade(trade: TradeReport) -> dict[str, Any]:
     }
 
 
-CASES = {"paper": open_paper, "template": open_template}
+CASES: dict[str, Callable[[Path], AbstractContextManager[Case]]] = {
+    "paper": open_paper,
+    "template": open_template,
+}

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.errors import BrokerError, BrokerRejected
+from duckbourse.brokers._template.broker import TemplateBroker
+from duckbourse.brokers._template.client import Transport
+from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear
 from duckbourse.orders.book import Book
-from duckbourse.orders.broker import Broker, Update
+from duckbourse.orders.broker import Broker, OrderReport, Update
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import OrderType, Product, Request, Side
 from duckbourse.orders.reconciliation import Reconciliation
-from tests.brokers.contract.cases import CASES, Case
+from tests.brokers.contract.cases import CASES, LOST, Case, open_template
 from tests.brokers.contract.faulty import FAULTS, Faulty
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import CAPITAL, NOW, request
@@ -205,6 +208,97 @@ def test_cash_moves_by_what_was_traded_if_it_is_reported(case: Case) -> None:
         assert before.cash_amount - after.cash_amount == 10 * trade.fill.price + charged
 
     play(ask)
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_an_answer_that_is_lost_is_no_refusal(case: Case, how: str) -> None:
+    """The broker acted on the request: taken for a refusal, the order would be sent again."""
+    lose = case.lose
+    if lose is None:
+        assert case.broker.capabilities.is_simulated, "its market says how it loses an answer"
+        return
+
+    async def ask() -> None:
+        broker_order_id = await case.broker.place(limit(90))
+        asked = limit(91)
+        lose(how)
+        calls: tuple[Callable[[], Awaitable[object]], ...] = (
+            lambda: case.broker.place(asked),
+            lambda: case.broker.cancel(broker_order_id),
+            case.broker.orders,
+            case.broker.trades,
+            case.broker.positions,
+        )
+        for call in calls:
+            with pytest.raises(BrokerUnclear):
+                await call()
+        lose(None)
+        (found,) = await case.broker.find(asked.order_id)
+        assert found.state.is_live
+
+    play(ask)
+
+
+def test_an_order_with_a_status_that_nobody_knows_is_live(case: Case) -> None:
+    """In the updates too: taken for ended, an order that works on would be replaced."""
+    rename = case.rename
+    if rename is None:
+        assert case.broker.capabilities.is_simulated, "its market says what an unknown status is"
+        return
+
+    async def ask() -> None:
+        rename("PENDING AT THE EXCHANGE")
+        updates = case.broker.updates()
+        asked = limit(90)
+        await case.broker.place(asked)
+        (found,) = await case.broker.find(asked.order_id)
+        assert found.state.is_live
+        update = await anext(updates)
+        assert isinstance(update, OrderReport)
+        assert update.state.is_live
+        rename("DONE SOMEHOW")
+        case.trade("80", 100)
+        (found,) = await case.broker.find(asked.order_id)
+        assert found.filled_quantity == 10, "what was filled is reported, whatever the status"
+
+    play(ask)
+
+
+class Refusing(TemplateBroker):
+    """Takes a lost answer for a refusal."""
+
+    async def place(self, request: Request) -> str:
+        try:
+            return await super().place(request)
+        except BrokerUnclear as error:
+            raise BrokerRejected(str(error)) from error
+
+
+class Ending(TemplateBroker):
+    """Takes a status that it does not know for the end of an order."""
+
+    async def orders(self) -> Sequence[OrderReport]:
+        known = await super().orders()
+        return [replace(each, state=State.CANCELLED) for each in known]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "proof"),
+    [
+        (Refusing, lambda case: test_an_answer_that_is_lost_is_no_refusal(case, LOST[0])),
+        (Ending, test_an_order_with_a_status_that_nobody_knows_is_live),
+    ],
+    ids=["refusing", "ending"],
+)
+def test_a_broker_that_does_not_keep_to_the_contract_fails_it(
+    wrong: Callable[[Transport], Broker], proof: Callable[[Case], None], tmp_path: Path
+) -> None:
+    with (
+        clock.driven_by(lambda: NOW),
+        open_template(tmp_path / "broker", wrong) as case,
+        pytest.raises((AssertionError, BrokerRejected)),
+    ):
+        proof(case)
 
 
 def test_its_name_and_capabilities_are_stated(case: Case) -> None:

@@ -107,6 +107,18 @@ def test_without_a_loop_nothing_is_ordered(bourse: Run, tmp_path: Path) -> None:
     assert not (folder / FOLDER).exists()
 
 
+def test_a_denial_names_the_column_of_its_limit(bourse: Run, tmp_path: Path) -> None:
+    def deny(_: Command) -> Answer:
+        return Answer(is_obeyed=False, message="denied: VAR: …", figures={"code": "VAR"})
+
+    with trading(session(tmp_path, "one"), deny):
+        done = bourse("order", "buy", "A", "10", "--timeout", "60")
+    assert done.returncode == 7
+    assert (
+        "  remedy: the limit is max_var_pct of one in seeds/reference/trading_accounts.csv\n"
+    ) in done.stderr
+
+
 def test_an_order_that_no_loop_takes_is_withdrawn(bourse: Run, tmp_path: Path) -> None:
     folder = session(tmp_path, "one")
     with trading(folder):

@@ -16,7 +16,9 @@ import msgspec
 import pytest
 import structlog
 
-from duckbourse.orders.journal import lock_folder
+from duckbourse import clock
+from duckbourse.orders.events import TradingState, TradingStateChanged
+from duckbourse.orders.journal import lock_folder, open_journal
 from duckbourse.trading.commands import Answer, Command, Inbox, listed
 from duckbourse.trading.session_folder import SessionFolder
 from tests.support import commands
@@ -215,3 +217,19 @@ def test_without_a_loop_it_is_said_what_happens(bourse: Run, tmp_path: Path) -> 
     assert done.returncode == 2
     assert "error: no loop is running, and 2 accounts were traded: one, two\n" in done.stderr
     assert len(listed(folder)) == 1
+
+
+def test_a_resume_names_the_state_that_it_lifts(bourse: Run, tmp_path: Path) -> None:
+    folder = session(tmp_path, "one")
+    log, _ = open_journal(folder)
+    log.append(
+        TradingStateChanged(at=clock.now(), state=TradingState.HALTED, reason="news", by="a trader")
+    )
+    log.close()
+    for name in NAMES:
+        bourse(name)
+    assert [command.lifts for command in listed(folder)] == [
+        None,
+        "halted: news (by a trader)",
+        None,
+    ]

@@ -38,6 +38,7 @@ from duckbourse.orders.positions import Position, after_fill
 from tests.support.factories import CAPITAL, request
 from tests.support.fake_exchange import FakeExchange, Faults
 from tests.unit.orders.test_manager import ManagerHarness
+from tests.unit.orders.test_open_orders import expect_what_all_fills_leave
 
 
 class PatientManager(Manager):
@@ -70,7 +71,9 @@ class Trading(RuleBasedStateMachine):
         self.in_flight: list[Update] = []
 
     def teardown(self) -> None:
+        expect_what_all_fills_leave(self.harness.book)
         self.reconcile_everything()
+        expect_what_all_fills_leave(self.harness.book)
         self._end()
         again = rebuild_book(CAPITAL, read_journal(self.folder), lambda _: None)
         assert again.orders == self.harness.book.orders

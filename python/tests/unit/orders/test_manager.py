@@ -312,6 +312,60 @@ def test_charges_are_per_order_however_it_is_filled(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+def test_a_second_status_replaces_what_the_first_one_booked(tmp_path: Path) -> None:
+    async def play(harness: ManagerHarness) -> None:
+        await harness.manager.place(request("a"))
+        harness.exchange.fill("V1", 4, Decimal(100))
+        harness.exchange.fill("V1", 6, Decimal(110))
+        for update in harness.exchange.outbox:
+            if hasattr(update, "state"):
+                harness.manager.on_update(update)
+        assert harness.book.cash_amount == CAPITAL - 1060
+        assert harness.book.positions["A", Product.MIS].average_price == 106
+
+    run(tmp_path, play)
+
+
+def test_charges_are_the_same_where_a_status_comes_before_its_trades(tmp_path: Path) -> None:
+    """What the status booked is no part of the order that the charges were paid for."""
+
+    async def play(harness: ManagerHarness) -> None:
+        harness.manager._charges = schedule("us_equity")
+        for name in ("a", "b"):
+            await harness.manager.place(request(name, quantity=100_000, side=Side.SELL))
+        for broker_order_id in ("V1", "V2"):
+            harness.exchange.fill(broker_order_id, 40_000)
+            harness.exchange.fill(broker_order_id, 60_000)
+            if broker_order_id == "V1":
+                harness.deliver()
+        found = sorted(harness.exchange.outbox, key=lambda update: not hasattr(update, "state"))
+        for update in found:
+            harness.manager.on_update(update)
+        paid = [fill.charges_amount for fill in harness.book.fills.values()]
+        assert len(paid) == 4
+        assert paid[:2] == paid[2:]
+
+    run(tmp_path, play)
+
+
+@pytest.mark.parametrize(("quantity", "count"), [(10, 1), (11, 0)])
+def test_an_order_reduces_only_if_it_does_with_its_pending_terms(
+    tmp_path: Path, quantity: int, count: int
+) -> None:
+    async def play(harness: ManagerHarness) -> None:
+        await harness.manager.place(request("a"))
+        harness.exchange.fill("V1", 10)
+        harness.deliver()
+        less = await harness.manager.place(request("b", quantity=6, side=Side.SELL))
+        asked = events.ModifyRequested(
+            at=NOW, order_id=less.request.order_id, quantity=quantity, limit_price=Decimal(100)
+        )
+        harness.manager.record(asked)
+        assert len(harness.manager.reducing_entries()) == count
+
+    run(tmp_path, play)
+
+
 def test_a_fill_crosses_a_cancel(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))

@@ -763,13 +763,45 @@ CASES: list[Case] = [
         "NOT_FINITE: symbol=A, standard_deviation=nan",
     ),
     (
-        "a price that is no number, of another share",
+        # 200 at 104, whichever of the two limits is in force
+        "a short beside one that is being modified to a higher limit",
         lambda: (
-            order_request(),
-            book_with(bought("D", 100)),
-            {"prices": {"A": (Decimal(100), NOW), "D": (Decimal("nan"), NOW)}},
+            order_request(side=SELL, quantity=10),
+            book_with(*modified(order_request(side=SELL, quantity=200), 200, "104")),
+            limited(max_symbol_pct=Decimal("21.7")),
         ),
-        "NOT_FINITE: symbol=D, price=NaN",
+        "SYMBOL_AMOUNT: amount=21800.00, max_amount=21700.00",
+    ),
+    (
+        "a short beside one that is being modified to a lower limit",
+        lambda: (
+            order_request(side=SELL, quantity=10),
+            book_with(
+                *modified(
+                    order_request(side=SELL, quantity=200, limit_price=Decimal(104)), 200, "100"
+                )
+            ),
+            limited(max_symbol_pct=Decimal("21.7")),
+        ),
+        "SYMBOL_AMOUNT: amount=21800.00, max_amount=21700.00",
+    ),
+    (
+        "crossing an order of ours that is being modified to our price",
+        lambda: (
+            order_request(limit_price=Decimal(100)),
+            book_with(*modified(order_request(side=SELL, limit_price=Decimal(104)), 10, "100")),
+            {},
+        ),
+        "SELF_CROSS: limit_price=100, open=100",
+    ),
+    (
+        "crossing the limit that an order of ours has until it is modified",
+        lambda: (
+            order_request(limit_price=Decimal(100)),
+            book_with(*modified(order_request(side=SELL), 10, "104")),
+            {},
+        ),
+        "SELF_CROSS: limit_price=100, open=100",
     ),
     (
         "a price that no tick can have",
@@ -937,6 +969,20 @@ def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
     leaving = order_request(side=SELL, reason=Reason.STOP, strategy="mine", quantity=50)
     assert context_of(leaving, book).is_closing
     assert not context_of(replace(leaving, quantity=51), book).is_closing
+
+
+def test_an_entry_that_makes_the_account_larger_closes_nothing() -> None:
+    """One strategy sells what it holds, while another has sold as much: the account is flat."""
+    one, other = order_request(strategy="one"), order_request(strategy="other", side=SELL)
+    book = book_with(
+        *opened_as(one),
+        events.FillBooked(at=NOW, fill=fill(10, "100", order_id=one.order_id)),
+        *opened_as(other),
+        events.FillBooked(at=NOW, fill=fill(10, "100", SELL, order_id=other.order_id)),
+    )
+    leaving = order_request(side=SELL, strategy="one")
+    assert not context_of(leaving, book).is_closing
+    assert context_of(replace(leaving, reason=Reason.STOP), book).is_closing
 
 
 def test_every_check_has_a_case_that_denies() -> None:

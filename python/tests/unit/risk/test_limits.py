@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
 
 from duckbourse.orders.order import Side
+from duckbourse.risk import checks
 from duckbourse.risk.exits import PROTECTION_STEPS, exit_limit, last_limit, protected
-from duckbourse.risk.limits import Instrument
+from duckbourse.risk.limits import COLUMNS, Instrument, Limits
 from tests.support.factories import LIMITS
 from tests.support.market import instrument
 
@@ -66,3 +69,11 @@ def test_each_step_of_an_exit_is_wider() -> None:
     assert limits == [99, 98, 96, 92, 84, 80]
     assert last_limit(banded("100"), Side.SELL, Decimal(100)) == 90
     assert last_limit(banded("100"), Side.BUY, Decimal(100)) == 110
+
+
+def test_every_limit_of_the_account_names_its_column() -> None:
+    """A denial left people to guess which column of the account denied it."""
+    assert set(COLUMNS.values()) <= set(Limits.__struct_fields__)
+    codes = re.findall(r'_over_limit\(\s*"([A-Z_]+)"', inspect.getsource(checks))
+    # those of the exchange, and the account's money
+    assert set(codes) - COLUMNS.keys() == {"FREEZE", "PRICE_BAND", "CASH"}

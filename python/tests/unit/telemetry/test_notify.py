@@ -37,7 +37,8 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
             telegram_chat="77",
             telegram_url=receiver.address,
         ),
-        held=lambda entry_id: f"A +10 of {entry_id}",
+        held=lambda entry_id, price: f"A +10 of {entry_id}, {10 * price - 1000:+,.2f}",
+        summary=lambda: "net +2.50, nothing held",
     )
     for event in (
         events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="news", by="me"),
@@ -52,8 +53,9 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
     notifier.close()
     texts = [
         "test: halted: news (by me)",
-        "test: A +10 of X: stop at 98.5",
-        f"test: the session of {NOW.date()} ended with an equity of 1,234.50",
+        "test: A +10 of X, -15.00: stop at 98.5",
+        f"test: the session of {NOW.date()} ended with an equity of 1,234.50; net +2.50, nothing"
+        " held",
         "test: the broker differs: A MIS: 1 here, 0 at the broker",
     ]
     hooks = [body for path, body in receiver.got if path == "/hook"]

@@ -28,12 +28,18 @@ from duckbourse.brokers._template.client import Transport
 from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.disk import flush
-from duckbourse.errors import ConfigurationError, JournalCorrupt
+from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import CashKind, PriceSilent, TradingState
-from duckbourse.orders.journal import HEAD, open_journal, read_archive, read_journal
+from duckbourse.orders.journal import (
+    HEAD,
+    lock_folder,
+    open_journal,
+    read_archive,
+    read_journal,
+)
 from duckbourse.orders.order import (
     Exits,
     Order,
@@ -47,12 +53,21 @@ from duckbourse.orders.order import (
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
 from duckbourse.telemetry.notify import Notifier
-from duckbourse.trading import session_folder
+from duckbourse.trading import last_prices, session_folder
 from duckbourse.trading.cash import move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.session import SessionConfig, TradingSession
-from duckbourse.trading.session_folder import SessionFolder, create, latest, read, traded_until
+from duckbourse.trading.session_folder import (
+    SessionFolder,
+    create,
+    folder_of,
+    latest,
+    name_positions,
+    read,
+    traded_until,
+    unwatched,
+)
 from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import LIMITS, fill
 from tests.support.market import Market, instrument
@@ -462,6 +477,66 @@ def test_a_session_that_only_began_was_not_traded() -> None:
     create(publication(1), "paper", "--scanner crp")
     assert traded_until(read(latest("test", None))[1]) is None
     create(publication(1), "paper", "")  # other options are no other session
+
+
+def test_cash_is_not_booked_while_a_loop_trades() -> None:
+    begin(0)
+    folder = latest("test", None)
+    with (
+        lock_folder(folder.path),
+        pytest.raises(JournalBusy, match="cash is booked between sessions"),
+    ):
+        move_cash(folder, CashKind.DEPOSIT, Decimal(1), "one")
+
+
+@pytest.mark.parametrize(
+    ("product", "ends", "is_named"),
+    [
+        (Product.MIS, True, True),
+        (Product.MIS, False, True),
+        (Product.CNC, True, False),
+        (Product.CNC, False, True),
+    ],
+)
+def test_what_is_open_without_a_loop_is_named(product: Product, ends: bool, is_named: bool) -> None:
+    """Nothing named the accounts whose loop had died, with positions open."""
+    begin(0)
+    folder = latest("test", None)
+    journal, _ = open_journal(folder.path)
+    journal.append(events.FillBooked(at=clock.now(), fill=fill(1, "100", product=product)))
+    if ends:
+        journal.append(
+            events.SessionEnded(
+                at=clock.now(), session_date=folder.session_date, equity_amount=Decimal(1)
+            )
+        )
+    assert unwatched() == []  # a loop trades it
+    journal.close()
+    found = [(each.account, name_positions(book)) for each, book in unwatched()]
+    assert found == ([("test", "A +1")] if is_named else [])
+
+
+def test_nobody_begins_another_session_between_a_beginning_and_its_trading() -> None:
+    """Two loops began sessions of two days at once; the first traded its day in the other's."""
+    known = publication(0)
+    with lock_folder(folder_of("test")) as lock:
+        folder, _ = create(known, "paper", "", lock=lock)
+        with pytest.raises(JournalBusy):
+            create(publication(1), "paper", "")
+        feed = Market(folder.path).feed([])
+        config = SessionConfig(publication=known, folder=folder.path, feed=feed, lock=lock)
+        with TradingSession.open(config), pytest.raises(JournalBusy):
+            create(publication(1), "paper", "")
+    create(publication(1), "paper", "")
+
+
+def test_a_fresh_session_knows_no_prices_of_the_one_that_it_discards() -> None:
+    begin(0)
+    folder = latest("test", None)
+    last_prices.write(folder.path, folder.session_date, ["A"], {"A": (Decimal(104), clock.now())})
+    assert last_prices.read(folder.path, folder.session_date)
+    begin(0, fresh=True)
+    assert last_prices.read(folder.path, folder.session_date) == {}
 
 
 def test_a_fresh_session_goes_back_to_the_account_before_it() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.session import _open_figures
-from duckbourse.cli.trade import ending, round_trips
+from duckbourse.cli.trade import ending, round_trips, unwatched
 from duckbourse.errors import BrokerRejected, ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
@@ -104,6 +105,26 @@ def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None
     assert answered(market, "one").message == (
         "the id one is that of another order: buy 10 A at 101; leave --id out, or give a new one"
     )
+
+
+@pytest.mark.parametrize(("first", "denied_code"), [("order", "TRADING_STATE"), ("resume", None)])
+def test_the_loop_obeys_orders_and_requests_in_the_order_in_which_they_were_sent(
+    market: Market, first: str, denied_code: str | None
+) -> None:
+    """A resume was obeyed before an order that had been sent to a halted account."""
+
+    def ask(trader: Trader) -> None:
+        trader.manager.set_state(TradingState.HALTED, "news", "trader")
+        for name in sorted(("order", "resume"), key=lambda name: name != first):
+            if name == "order":
+                order(market, "one", "buy", quantity=10)
+            else:
+                send(market.folder, name, "over")
+
+    trader = market.trade(TICKS, at_tick={3: ask}, to_end=False)
+    assert trader.book.state is TradingState.ACTIVE
+    answer = answered(market, "one")
+    assert (answer.is_obeyed, answer.figures.get("code")) == (denied_code is None, denied_code)
 
 
 class Dying(PaperBroker):
@@ -312,6 +333,19 @@ def test_what_waits_for_its_turn_is_modified(market: Market) -> None:
     assert trader.book.quantity("A", Product.MIS) == 13
 
 
+def test_what_waits_for_its_turn_is_checked_with_its_new_terms(market: Market) -> None:
+    slow(market)
+
+    def modify(trader: Trader) -> None:
+        first = next(iter(trader.manager.waiting_entries))
+        order(market, "two", "modify", first, quantity=9000)
+
+    trader = market.trade(MINUTES, at_tick={3: modify}, to_end=False)
+    answer = answered(market, "two")
+    assert (answer.is_obeyed, answer.figures["code"]) == (False, "ORDER_AMOUNT")
+    assert trader.book.quantity("A", Product.MIS) == 12, "it is sent as it was"
+
+
 def test_what_waits_as_the_session_ends_is_denied_and_answered(market: Market) -> None:
     slow(market)
     trader = market.trade(MINUTES[:6], at_tick={6: Trader.end}, to_end=False)
@@ -462,17 +496,43 @@ def test_another_order_under_a_used_id_is_refused(market: Market, changed: dict[
     assert len(trader.book.orders) == 1
 
 
-def test_another_order_under_the_id_of_one_whose_stop_was_moved_is_refused(market: Market) -> None:
-    """Whatever was ordered, it was answered as filled and never sent."""
+CHANGES: dict[str, dict[str, Decimal | int]] = {
+    "stop": {"stop_price": Decimal(91)},
+    "limit": {"limit_price": Decimal(98)},
+    "quantity": {"quantity": 12},
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_order_that_was_changed_is_repeated_as_it_was_asked(
+    market: Market, changed: dict[str, Decimal | int], waits: bool
+) -> None:
+    """Another order under its id was answered as done, or the same one refused for ever."""
+    if waits and "stop_price" in changed:
+        return  # the exits of what waits are moved once it is sent
+    if waits:
+        market.limits = with_limits(max_orders_per_minute=2, max_orders_per_second=2)
+        order(market, "before", "buy", quantity=1)
     terms: dict[str, Any] = {"quantity": 10, "limit_price": LIMIT, "stop_price": Decimal(90)}
     order(market, "one", "buy", **terms)
-    market.trade(TICKS, at_tick=moving(market, stop_price=Decimal(91)), to_end=False)
+
+    def change(trader: Trader) -> None:
+        [known] = trader.manager.open_entries
+        assert (known.state is State.NEW) == waits
+        order(market, "move", "modify", known.request.order_id, **changed)
+
+    def repeat(trader: Trader) -> None:
+        order(market, "one", "buy", **terms)
+
+    market.trade(TICKS, at_tick={7: change, 9: repeat}, to_end=False)
     assert answered(market, "move").is_obeyed
-    for again, is_obeyed in ((terms, True), (terms | {"quantity": 50}, False)):
-        order(market, "one", "buy", **again)
-        trader = market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
-        assert answered(market, "one").is_obeyed == is_obeyed
-        assert len(trader.book.orders) == 1
+    assert answered(market, "one").is_obeyed
+    order(market, "one", "buy", **(terms | {"quantity": 50}))
+    market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
+    assert not answered(market, "one").is_obeyed
+    sent = {event.request.order_id for event in market.of(events.OrderIntended)}
+    assert len(sent) <= 1 + waits
 
 
 def test_a_stop_is_not_moved_by_a_command_that_is_refused(market: Market) -> None:
@@ -582,6 +642,44 @@ def test_nothing_is_moved_where_nothing_is_held(market: Market, target: str, mes
     assert not answer.is_obeyed and message in answer.message
 
 
+def test_a_loop_that_is_stopped_names_what_nothing_watches(market: Market) -> None:
+    """Three entries at work at a broker, none of them filled, were not named."""
+    trader = market.trade(TICKS, to_end=False)
+    assert unwatched(trader) == ""
+    order(market, "one", "buy", quantity=10, limit_price=LIMIT)
+    later = [tick(at(9, 46, second), 100) for second in range(4)]
+    trader = market.trade(later, to_end=False)
+    assert unwatched(trader) == "orders at work: A +10"
+    order(market, "two", "buy", quantity=5, stop_price=Decimal(90))
+    later = [tick(at(9, 47, second), 100) for second in range(4)]
+    trader = market.trade(later, to_end=False)
+    assert unwatched(trader) == "positions open: A +5; orders at work: A +10"
+    able = replace(trader.manager.broker.capabilities, can_rest_stops=True)
+    trader.manager.broker.capabilities = able  # type: ignore[misc]
+    assert unwatched(trader).endswith("; no stop at the broker for: A of by_hand")
+
+
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("a price")])
+def test_last_prices_that_cannot_be_written_stop_nothing(
+    market: Market, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever was no OSError ended the loop with a position open, for a file that is shown."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(last_prices, "write", fail)
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
+    ticks = [*TICKS, *(tick(at(9, 50, second), "97.5") for second in range(4))]
+    with structlog.testing.capture_logs() as logged:
+        trader = market.trade(
+            ticks, at_tick={each: Trader.write_prices for each in range(3, 9)}, to_end=False
+        )
+    assert [each.request.reason for each in exits(trader)] == [Reason.STOP]
+    assert trader.book.state is TradingState.ACTIVE
+    assert [each["event"] for each in logged].count("last prices not written") <= 1
+
+
 def test_commands_beside_the_loop_know_the_last_prices(market: Market) -> None:
     order(market, "one", "buy", quantity=10, trail_distance=Decimal(3), target_price=Decimal(120))
     risen = [tick(at(9, 46, second), 102) for second in range(4)]
@@ -657,3 +755,16 @@ def test_what_only_closes_has_no_exits(market: Market) -> None:
     assert "it only closes what was opened by hand of A" in answered(market, "two").message
     assert answered(market, "three").message == "15 of 15 A filled at 100"
     assert trader.book.quantity("A", Product.MIS) == -5
+
+
+@pytest.mark.parametrize("terms", [{"target_price": "1e25"}, {"stop_price": "-1e25"}])
+def test_an_exit_that_no_tick_can_reach_is_not_moved(market: Market, terms: dict[str, str]) -> None:
+    """It was in the journal before its answer failed."""
+    order(market, "one", "buy", quantity=10, target_price=Decimal(120))
+    wanted = {name: Decimal(price) for name, price in terms.items()}
+    trader = market.trade(TICKS, at_tick=moving(market, **wanted), to_end=False)
+    answer = answered(market, "move")
+    assert (answer.is_obeyed, answer.figures["code"]) == (False, "PRICE")
+    assert not market.of(events.ExitsChanged)
+    [entry] = trader.book.held_entries()
+    assert entry.request.exits == Exits(target_price=Decimal(120))

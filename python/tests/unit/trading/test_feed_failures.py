@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,14 +25,14 @@ from duckbourse.orders.bus import Message
 from duckbourse.orders.events import Event, FeedChanged, TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Reason
+from duckbourse.orders.order import Exits, Reason, Request, Side
 from duckbourse.streaming.feed import Records
 from duckbourse.streaming.replay import Replay
 from duckbourse.trading.commands import send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Signal
 from duckbourse.trading.session import SessionConfig, TradingSession
-from duckbourse.trading.strategy import SignalStrategy
+from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, exits, instrument, signal, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
@@ -74,6 +76,7 @@ def traded(
     commands: Sequence[tuple[datetime, str]] = (),
     closes: datetime = CLOSE,
     signals: Sequence[Signal] = (signal(),),
+    others: Mapping[str, Strategy] = MappingProxyType({}),
     **changed: Any,
 ) -> tuple[Trader, RefusedFeed, list[Event], str, datetime]:
     """
@@ -93,7 +96,7 @@ def traded(
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
         )
-        strategies = {"signals": SignalStrategy()}
+        strategies = {"signals": SignalStrategy(), **others}
         trader = Trader(market.publication(), manager, feed, strategies, folder)
         assert await trader.start() == ()
 
@@ -124,10 +127,12 @@ def traded(
 
 
 def test_a_refused_token_ends_a_loop_with_nothing_open(tmp_path: Path) -> None:
-    trader, feed, _, error, ended_at = traded(tmp_path, [])
+    trader, feed, journal, error, ended_at = traded(tmp_path, [])
     assert error == "refused with HTTP 403"
     assert trader.book.state is TradingState.HALTED
     assert feed.opened_count == 1 and ended_at < at(9, 46)
+    # with a new token the session goes on, and nothing says that it was over
+    assert not any(isinstance(each, events.SessionEnded) for each in journal)
 
 
 def test_a_refused_token_leaves_no_position_unattended(tmp_path: Path) -> None:
@@ -146,6 +151,26 @@ def test_a_refused_token_leaves_no_position_unattended(tmp_path: Path) -> None:
     assert feed.opened_count > 5 * 60
 
 
+class Sells(Strategy):
+    """Sells short what the signals buy, and as much of it."""
+
+    def generate_orders(self, context: Context) -> Sequence[Request]:
+        if context.price("A") is None or not context.account.open_positions():
+            return []
+        exits = Exits(exit_at=at(15, 15))
+        return [context.entry("one", "A", Side.SELL, 198, exits=exits)]
+
+
+def test_a_refused_token_leaves_no_entry_unattended(tmp_path: Path) -> None:
+    """Two strategies on both sides left the account flat, and the loop ended with both open."""
+    ticks = [tick(at(9, 45, second), 100) for second in range(1, 20)]
+    unseen = [tick(at(hour, minute), 100) for hour in range(10, 16) for minute in range(60)]
+    trader, *_, ended_at = traded(tmp_path, ticks, unseen, others={"sells": Sells()})
+    held = {each.request.side: each.filled_quantity for each in trader.book.orders.values()}
+    assert held == {Side.BUY: 198, Side.SELL: 198}
+    assert trader.book.held_entries() == [] and ended_at >= at(15, 15)
+
+
 def test_commands_are_obeyed_without_a_feed(tmp_path: Path) -> None:
     unseen = [tick(at(10, minute), 101) for minute in range(60)]
     trader, *_, ended_at = traded(tmp_path, ENTERED, unseen, [(at(10, 5), "square-off")])
@@ -158,6 +183,7 @@ def test_what_cannot_be_closed_is_looked_after_until_the_close(tmp_path: Path) -
     trader, _, journal, error, ended_at = traded(tmp_path, ENTERED)
     assert trader.book.open_positions() and error
     assert at(16) <= ended_at < at(16, 1)
+    assert isinstance(journal[-1], events.SessionEnded)
     assert any(isinstance(each, events.ExitDelayed) for each in journal)
 
 
@@ -283,6 +309,7 @@ def test_a_loop_that_stands_still_is_not_healthy(tmp_path: Path) -> None:
 
     def look(trader: Trader) -> None:
         trader.on_pass = passes.append
+        trader.thread = threading.get_ident()  # it trades
         now = clock.elapsed_seconds()
         for later in (9, 11):
             with clock.counted_by(lambda at=now + later: at):  # type: ignore[misc]

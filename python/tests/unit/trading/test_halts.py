@@ -19,7 +19,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Product, Reason
 from duckbourse.orders.reconciliation import BROKER_DIFFERS
-from duckbourse.trading.commands import Answer, Command
+from duckbourse.trading.commands import Answer, Command, state_of
 from duckbourse.trading.loop import RECONCILE_SECONDS, Trader
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, tick
@@ -125,6 +125,41 @@ def test_no_start_lifts_what_stopped_trading(
     assert trader.book.flatten_reason is wanted
     account.start(command("resume"))
     assert account.start().book.state is ACTIVE
+
+
+def test_a_resume_lifts_what_its_sender_knew_of_and_nothing_later(account: Account) -> None:
+    """Sent in the evening, it lifted what the next start had halted the account for."""
+
+    def resume_late(trader: Trader) -> Answer:
+        trader.manager.set_state(HALTED, "news", "trader")
+        evening = Command("resume", "over", "trader", lifts=state_of(trader.book))
+        trader.manager.set_state(HALTED, "the journal was damaged", "journal")
+        return trader._handle_command(evening)
+
+    answers: list[Answer] = []
+    trader = account.start(lambda trader: answers.append(resume_late(trader)))
+    assert (trader.book.state, answers[0].is_obeyed) == (HALTED, False)
+    assert answers[0].message == (
+        "halted: the journal was damaged (by journal) came after it was sent; ask again to lift"
+        " that"
+    )
+    knowing = Command("resume", "over", "trader", lifts=state_of(trader.book))
+    assert account.start(lambda trader: trader._handle_command(knowing)).book.state is ACTIVE
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+@pytest.mark.parametrize("stop", ["halt", "square-off"])
+def test_a_resume_lifts_the_stop_that_waited_when_it_was_sent(
+    account: Account, stop: str, is_damaged: bool
+) -> None:
+    def obey(trader: Trader) -> None:
+        resume = Command("resume", "over", "trader", lifts=state_of(trader.book))
+        if is_damaged:
+            trader.manager.set_state(HALTED, "the journal was damaged", "journal")
+        command(stop)(trader)
+        assert trader._handle_command(resume).is_obeyed is not is_damaged
+
+    assert account.start(obey).book.state is (HALTED if is_damaged else ACTIVE)
 
 
 def test_a_start_lifts_the_halt_of_a_broker_that_differed(account: Account) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +13,14 @@ import pytest
 
 from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.brokers.paper import PaperBroker
+from duckbourse.errors import ConfigurationError
 from duckbourse.orders.bus import Bus, LimitBreached
 from duckbourse.orders.order import Reason
 from duckbourse.risk.checks import open_checks
 from duckbourse.settings import PROJECT
+from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategies import open_strategies
+from duckbourse.trading.subscribers import open_subscribers, subscribe
 from tests.support.factories import NOW
 from tests.support.market import Market, at, exits, instrument, signal, tick
 
@@ -74,6 +78,25 @@ def test_the_subscriber_prints_what_is_denied(
     importlib.import_module("my_subscribers").print_breaches(published)
     published.publish(LimitBreached(code="CASH", detail="cash=1"), NOW, "signal")
     assert capsys.readouterr().out == "signal CASH cash=1\n"
+
+
+@pytest.mark.some_day
+def test_the_subscriber_is_given_the_bus_of_a_session(
+    pasted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(pasted)
+    market = Market(pasted / "session")
+    config = SessionConfig(
+        publication=market.publication(),
+        folder=market.folder,
+        feed=market.feed([]),
+        subscribers=open_subscribers(["my_subscribers:print_breaches"]),
+    )
+    with TradingSession.open(config) as session:
+        session.trader.publish(LimitBreached(code="CASH", detail="cash=1"), "signal")
+    assert capsys.readouterr().out == "signal CASH cash=1\n"
+    with pytest.raises(ConfigurationError, match="the subscriber broken failed: KeyError"):
+        subscribe({"broken": lambda _: os.environ["NO_SUCH_VARIABLE"]}, Bus())
 
 
 def test_the_check_denies(pasted: Path) -> None:

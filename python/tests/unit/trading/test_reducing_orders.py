@@ -106,6 +106,25 @@ def test_what_would_turn_the_position_of_the_account_is_cancelled(
     assert trader.book.quantity("A", Product.MIS) == 6
 
 
+def test_of_two_strategies_the_one_that_would_turn_the_account_is_cancelled(
+    market: Market,
+) -> None:
+    """Two hold 6 each, and a third is short of 4: the account holds 8."""
+    market.others = {
+        "short": lambda: At((at(9, 45), entry("short", Side.SELL, 4))),
+        **{
+            name: lambda name=name: At(  # type: ignore[misc]
+                (at(9, 45, 2), entry(f"{name} long", Side.BUY, 6)),
+                (at(9, 45, 4), entry(name, Side.SELL, 6, "102")),
+            )
+            for name in ("one", "two")
+        },
+    }
+    trader = market.trade(TICKS, at_tick={7: set_state(TradingState.REDUCING)}, to_end=False)
+    found = states(trader)
+    assert [found[name].state for name in ("one", "two")] == [State.OPEN, State.CANCELLED]
+
+
 def test_a_close_counts_what_a_sale_that_turned_the_position_opened(market: Market) -> None:
     market.broker = CrossingUpward
     do: dict[int, Callable[[Trader], object]] = {

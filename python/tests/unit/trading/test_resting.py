@@ -116,7 +116,7 @@ class Day:
     async def played(
         self, venue: Venue, ticks: Sequence[dict[str, Any]], state: TradingState
     ) -> Trader:
-        feed = MarketFeed(ticks, ("A",), venue=venue)
+        feed = MarketFeed(ticks, tuple(sorted(self.market.instruments)), venue=venue)
         manager = Manager(
             rebuild_book(CAPITAL, list(self.journal.events), lambda _: None),
             self.journal,  # type: ignore[arg-type]
@@ -430,3 +430,21 @@ def test_a_resting_stop_follows_the_exits_that_are_moved(tmp_path: Path) -> None
     assert [each.state for each in day.stops()] == [State.CANCELLED]
     assert day.held() == 100
     assert trader.book.open_positions()
+
+
+@pytest.mark.parametrize("moved", [{"stop_price": "95.5"}, {"trail_distance": "9.5"}])
+def test_a_stop_that_a_person_moves_moves_at_the_broker_at_once(
+    tmp_path: Path, moved: dict[str, str]
+) -> None:
+    """The steps are for moves of the trail: a stop beside one stayed where it was all day."""
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, stop_price=95, trail_distance=10))
+    if "trail_distance" in moved:
+        day.strategies["signals"] = lambda: Once(Side.BUY, 100, trail_distance=10)
+    day.traded([*ENTERED, tick(at(9, 46), 100)])
+    prices: dict[str, Any] = {name: Decimal(price) for name, price in moved.items()}
+    wanted = OrderByHand(action="modify", target="A", **prices)
+    with clock.driven_by(lambda: at(9, 46)):
+        send(day.market.folder, "order", "by hand", request_id="move", order=wanted)
+    day.traded([tick(at(9, 47, second), 100) for second in range(4)])
+    [stop] = day.stops()
+    assert stop.trigger_price == (Decimal("95.5") if "stop_price" in moved else Decimal("90.5"))

@@ -16,7 +16,9 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Exits, Product, Reason, Request, Side
+from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
+from duckbourse.trading.commands import OrderByHand, send
+from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategies import open_strategies
 from duckbourse.trading.strategy import (
     ChangeExits,
@@ -391,6 +393,52 @@ def test_exits_that_would_be_due_at_once_are_not_moved(market: Market) -> None:
     assert not market.of(events.ExitsChanged) and not exits(trader)
 
 
+def test_a_strategy_does_not_undo_what_a_person_moved(market: Market) -> None:
+    """Nor after a restart: until then, its next tick gave the position its own exits again."""
+
+    def move_by_hand(trader: Trader) -> None:
+        wanted = OrderByHand(action="modify", target="A", stop_price=Decimal(99))
+        send(market.folder, "order", "by hand", request_id="move", order=wanted)
+
+    def strategy() -> At:
+        return At(
+            (at(9, 45), buy(10, STOP)),
+            *((at(9, minute), moved(stop_price=90 + minute - 46)) for minute in range(46, 54)),
+        )
+
+    market.others = {"one": strategy}
+    market.trade(steady(100, 100, 100, 100), at_tick={14: move_by_hand}, to_end=False)
+    trader = market.trade(steady(100, 100, first=4), to_end=False)
+    [entry] = trader.book.held_entries()
+    assert entry.request.exits is not None and entry.request.exits.stop_price == 99
+    changes = market.of(events.ExitsChanged)
+    assert [event.by for event in changes] == ["one"] * (len(changes) - 1) + ["by_hand"]
+    assert len(changes) > 1
+
+
+def test_exits_are_where_an_order_may_have_them(market: Market) -> None:
+    """A stop order opens where it is triggered, whatever the price is now."""
+
+    def stop_at(price: int) -> Exits:
+        return Exits(stop_price=Decimal(price))
+
+    def breakout(context: Context) -> Request:
+        entry = context.entry(
+            "one", "A", Side.BUY, 10, limit_price=Decimal(106), exits=stop_at(102)
+        )
+        return replace(entry, order_type=OrderType.SL, trigger_price=Decimal(105))
+
+    def follow(context: Context) -> ChangeExits:
+        [order] = context.account.open_entries
+        return ChangeExits(order.request.order_id, stop_at(104))
+
+    market.others = {"one": lambda: At((at(9, 45), breakout), (at(9, 46), follow))}
+    trader = market.trade(steady(100, 100), to_end=False)
+    [order] = trader.book.orders.values()
+    assert order.state is State.TRIGGER_PENDING, order.message
+    assert order.request.exits == stop_at(104)
+
+
 def test_a_strategy_books_under_its_own_name_only(market: Market) -> None:
     def disguised(context: Context) -> Request:
         return replace(context.entry("buy", "A", Side.BUY, 10), strategy="two")
@@ -508,3 +556,43 @@ def test_a_strategy_that_does_not_fit_is_refused(
     with pytest.raises(ConfigurationError) as refused:
         open_strategies(names, given)
     assert (str(refused.value), refused.value.remedy) == (message, remedy)
+
+
+class Counting(Strategy):
+    """Counts its entries of the session, also those before it was started again."""
+
+    def __init__(self) -> None:
+        self.count = -1
+
+    def on_start(self, context: Context) -> None:
+        assert context.price("A") is None
+        known = context.account.orders.values()
+        self.count = sum(context.owns(order) for order in known)
+
+    def generate_orders(self, context: Context) -> Sequence[Wanted]:
+        return [context.entry("one", "A", Side.BUY, 10)] if context.price("A") else []
+
+
+def test_a_strategy_takes_up_its_session_before_it_is_asked(tmp_path: Path) -> None:
+    opened: list[Counting] = []
+
+    def begin() -> Counting:
+        opened.append(Counting())
+        return opened[-1]
+
+    market = Market(tmp_path / "session", signals=[], others={"counting": begin})
+    for minute in (45, 46):
+        ticks = [tick(at(9, minute, second), 100) for second in range(4)]
+        market.trade(ticks, to_end=False)
+    assert [each.count for each in opened] == [0, 1]
+
+
+def test_a_strategy_that_fails_to_take_up_its_session_is_not_asked(tmp_path: Path) -> None:
+    class Failing(Counting):
+        def on_start(self, context: Context) -> None:
+            raise ValueError("no file")
+
+    market = Market(tmp_path / "session", signals=[], others={"failing": Failing})
+    trader = market.trade([tick(at(9, 45, second), 100) for second in range(4)])
+    assert trader.strategies.failures == {"failing": "ValueError('no file')"}
+    assert not trader.book.orders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -84,3 +85,20 @@ def test_a_loop_that_hangs_is_reported(
     what = "A +10" if who == "strategy" else "anything, and nothing is held"
     still = r"the loop has stood still for \d+ s in \w+ \(\w+.py, line \d+\)"
     assert re.search(f"{still}; no stop is watched of {re.escape(what)}$", texts[0])
+
+
+def test_a_loop_that_makes_no_steps_yet_does_not_stand_still(tmp_path: Path) -> None:
+    """A start that looked up an order for half a minute was reported as a standstill."""
+    market = Market(tmp_path, signals=[])
+    feed = market.feed([tick(at(9, 45), 100)])
+    config = SessionConfig(
+        publication=market.publication(), folder=market.folder, feed=feed, broker=market.open_broker
+    )
+    seconds = [0.0]
+    with clock.counted_by(lambda: seconds[0]), TradingSession.open(config) as opened:
+        trader = opened.trader
+        seconds[0] = 60.0
+        for thread, is_still in ((None, False), (threading.get_ident(), True), (None, False)):
+            trader.thread = thread
+            assert math.isnan(trader.seconds_since_pass()) is not is_still
+            assert any("stood still" in each for each in trader.health_problems()) is is_still
