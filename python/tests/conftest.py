@@ -31,7 +31,7 @@ from tests.support.dbt_server import cpu_seconds
 from tests.support.once import made_once
 from tests.support.receiver import Receiver, receiving
 from tests.support.stores import Shop
-from tests.support.warehouse import Warehouse, empty_store
+from tests.support.warehouse import WITHOUT_TESTS, Warehouse, empty_store
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -210,7 +210,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     def make(folder: Path) -> None:
         data = empty_store(folder / "data")
         (data / "sample").symlink_to(PROJECT / "data" / "sample")
-        Warehouse(data, folder / "target").build()
+        # with the artifacts, which tests read
+        Warehouse(data, folder / "target").dbt("--write-json", "build", *WITHOUT_TESTS)
 
     folder = made_once(tmp_path_factory, "sample", make)
     return Warehouse(folder / "data", folder / "target")

@@ -126,7 +126,9 @@ def _parse(target: Path, *words: str) -> Manifest:
     from dbt.cli.main import dbtRunner
 
     words = ("--quiet", "--no-write-json", "--log-path", str(target), *words)
-    outcome = dbtRunner().invoke([*words, "parse", "--target-path", str(target)])
+    # dbt reads a saved parse only with the target of the build that saved it
+    parse = ("parse", "--target", "build", "--target-path", str(target))
+    outcome = dbtRunner().invoke([*words, *parse])
     if outcome.exception is not None:
         raise outcome.exception
     manifest: Manifest = outcome.result  # type: ignore[assignment]
@@ -151,7 +153,9 @@ def _command(request: dict[str, Any]) -> int:
     from duckbourse.dbt_build import COLLECTION_THRESHOLD
 
     gc.set_threshold(COLLECTION_THRESHOLD)
-    words = ["--no-use-colors", "--quiet", "--log-level-file", "none", *request["words"]]
+    # the artifacts take as long as all else that a small command does
+    quiet = ["--no-use-colors", "--quiet", "--log-level-file", "none", "--no-write-json"]
+    words = [*quiet, *request["words"]]
     manifest: Manifest | None
     manifest, saved = _read()
     if request["project"] != str(PROJECT):

@@ -19,6 +19,7 @@ KINDS = (
     *("cash", "fills", "ticks"),
 )
 RUN = "build_id, invocation_id, built_at, published_at, as_of"
+WITHOUT_TESTS = ("--exclude-resource-types", "test", "unit_test")
 DONE_AGAIN = ("stale_symbols", "stale_bars", "day_changes", "models")
 SHARED = Path(os.environ.get("BOURSE_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 
@@ -54,13 +55,12 @@ class Warehouse:
 
     def build(self, *arguments: str, tests: bool = False) -> str:
         """Build models and seeds, and run their tests if `tests`."""
-        left_out = [] if tests else ["--exclude-resource-types", "test", "unit_test"]
-        return self.dbt("build", *arguments, *left_out)
+        return self.dbt("build", *arguments, *(() if tests else WITHOUT_TESTS))
 
     def inline(self, template: str) -> str:
-        """Return the SQL of a template, keeping the artifacts of the last build."""
+        """Return the SQL of a template."""
         with tempfile.TemporaryDirectory() as target:
-            words = ["--no-write-json", "compile", "--target", "lint", "--inline", template]
+            words = ["compile", "--target", "lint", "--inline", template]
             code, printed = run_dbt(words, data=self.data, sample=self.sample, target=Path(target))
         assert code == 0, printed
         return printed

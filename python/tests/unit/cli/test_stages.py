@@ -51,7 +51,7 @@ def test_a_stage_over_its_budget_is_named() -> None:
     allowed = {stage: most * 10 for stage, most in command.BUDGETS.items()}
     assert command.over_budget({**allowed, "build": 10}) == []
     (text,) = command.over_budget({**allowed, "build": 10, "lint": allowed["lint"] + 5})
-    assert text == "lint took 2.75 times the build's CPU time; its limit is 2.25"
+    assert text == "lint took 2.00 times the build's CPU time; its limit is 1.5"
 
 
 def test_the_run_fails_over_budget_and_on_a_failed_step(
