@@ -331,8 +331,8 @@ class Trader:
             if clock.now() >= self.publication.closes_at:
                 return False
             if clock.elapsed_seconds() >= until:
-                # where the feed is the clock, as in a replay, the session would never close
-                return clock.now() > began
+                # where the feed is the clock, as in a replay, it stands and never reaches the close
+                return clock.now() != began
             await asyncio.sleep(IDLE_SECONDS)
             await self._step()
             self._show()
