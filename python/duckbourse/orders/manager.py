@@ -836,11 +836,7 @@ class Manager:
             return
         if order.is_external:
             return  # the order is tracked, but its fills are not ours
-        order_id, session = order.request.order_id, self.book.session_date
-        if order_id not in self.book.carried_orders and session and fill.filled_at.date() < session:
-            # only what was carried over can have traded before this session; the earlier one has it
-            log.warning("a trade of an earlier session", fill_key=fill.fill_key, order_id=order_id)
-            return
+        order_id = order.request.order_id
         if order.state is State.INTENT:
             self.record(events.OrderSent(at=clock.now(), order_id=order_id))
         if self.book.orders[order_id].state in UNACKNOWLEDGED:
