@@ -216,7 +216,12 @@ class Trader:
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
         if not differences:
-            self.strategies.start()
+            # from here on the watchdog sees a strategy that never returns
+            self._passed_at, self.thread = clock.elapsed_seconds(), threading.get_ident()
+            try:
+                self.strategies.start()
+            finally:
+                self.thread = None
         return differences
 
     def _record_publication(self) -> None:
