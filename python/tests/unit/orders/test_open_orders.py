@@ -381,3 +381,16 @@ def test_a_split_takes_provisional_fills_as_final() -> None:
     expect_what_all_fills_leave(book)
     assert book.held_quantity(entry.order_id) == book.quantity("A", Product.CNC) == 19
     assert not book.is_provisional("A", Product.CNC)
+
+
+@pytest.mark.parametrize("what", ["take over", "split"])
+def test_what_no_entry_opened_before_the_session_is_not_divided_twice(what: str) -> None:
+    entry = request(quantity=2, product=Product.CNC)
+    book = book_with(*opened_as(entry))
+    book_fill(book, entry, 2, Side.BUY)
+    book_fill(book, request(product=Product.CNC), 1, Side.BUY, order_id="nobody")
+    carry(book)
+    assert book.unowned() == {("A", Product.CNC): 1}
+    happen(book, what, {"symbol": "A", "quantity": 1})
+    assert book.unowned() == {}
+    expect_what_all_fills_leave(book)
