@@ -70,11 +70,14 @@ class Division:
     Of each order: the shares that it holds, and the fills that opened and closed them.
 
     `beyond` has, by entry, the fills that closed more than was held, and how much is still open.
-    `quantity` is the signed sum of the fills.
+    `quantity` is the signed sum of the fills, and `unowned` what of it no entry opened. `parts` are
+    the shares of each fill by the strategy to which they belong.
     """
 
     held: dict[str, int]
+    unowned: Position
     quantity: int = 0
+    parts: list[tuple[str, Fill, int]] = field(default_factory=list)
     opened: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
     closed: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
     beyond: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
@@ -148,9 +151,8 @@ class Book:
         self.carried_orders: frozenset[str] = frozenset()
         self.action_ids: dict[str, None] = {}
         self.cash_ids: dict[str, None] = {}
-        # what each strategy held when the session began, and the fills that are part of it
+        # what each strategy held when the session began
         self._strategies_before: dict[Key, dict[str, Position]] = {}
-        self._fills_before: frozenset[str] = frozenset()
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
         # the same in order
         self._trips: list[tuple[datetime, Key, Decimal]] = []
@@ -158,13 +160,16 @@ class Book:
         self._losses_before = 0
         self._resumed_at: datetime | None = None
         self._round_trips_before: dict[Key, int] = {}
-        # what each entry held when the session began
+        # what each entry held when the session began, and what was taken over since
         self._held_at_start: dict[Key, dict[str, int]] = {}
-        # the same of positions that were not flat since, the fills since the position was last
-        # flat, and what of each entry they leave open
+        # the same of positions that were not flat since, and what no entry opened of them; the
+        # fills since the position was last flat, and what of each entry they leave open
         self._held_before: dict[Key, tuple[int, dict[str, int]]] = {}
+        self._unowned_before: dict[Key, Position] = {}
         self._fills_of: dict[Key, list[str]] = {}
         self._divisions: dict[Key, Division] = {}
+        # the divisions of this session that ended, with a flat position or a take-over
+        self._ended: dict[Key, list[Division]] = {}
         self._held: dict[Key, dict[str, int]] = {}
         # positions with a provisional fill: the position before it, and the fills from it onward
         self._before_provisional: dict[Key, Position] = {}
@@ -275,16 +280,18 @@ class Book:
 
         An order that only closes what its strategy holds opened nothing, and is none of them.
         """
-        fills: dict[Key, list[Fill]] = {key: [] for key in self._held_at_start}
-        for name, fill in self.fills.items():
-            if name not in self._fills_before:
-                fills.setdefault((fill.symbol, fill.product), []).append(fill)
         found = []
-        for key, of_key in fills.items():
+        for key in dict.fromkeys((*self._held_at_start, *self.positions)):
             before = self._held_at_start.get(key, {})
-            divided = self._divided(key, before, of_key)
-            for order_id in before | divided.opened:
-                order, opened = self.orders[order_id], divided.opened.get(order_id, [])
+            all_opened: dict[str, list[tuple[Fill, int]]] = {}
+            all_closed: dict[str, list[tuple[Fill, int]]] = {}
+            for division in self._divisions_of(key):
+                for order_id, fills in division.opened.items():
+                    all_opened.setdefault(order_id, []).extend(fills)
+                for order_id, fills in division.closed.items():
+                    all_closed.setdefault(order_id, []).extend(fills)
+            for order_id in before | all_opened:
+                order, opened = self.orders[order_id], all_opened.get(order_id, [])
                 held = Decimal(before.get(order_id, 0))
                 filled = order.filled_quantity or 1
                 trip = RoundTrip(
@@ -298,7 +305,7 @@ class Book:
                         (fill.charges_amount * count / fill.quantity for fill, count in opened),
                         order.charges_amount * held / filled if held else ZERO,
                     ),
-                    divided.closed.get(order_id, []),
+                    all_closed.get(order_id, []),
                 )
                 if trip.quantity:
                     found.append(trip)
@@ -310,17 +317,16 @@ class Book:
 
         They come of trades that were not what was ordered. A person can take them over.
         """
-        found = {}
-        for held in self.open_positions():
-            key = (held.symbol, held.product)
-            entries = self._held.get(key, {})
-            of_entries = sum(
-                self.orders[entry_id].request.side.sign * shares
-                for entry_id, shares in list(entries.items())
-            )
-            if held.quantity != of_entries:
-                found[key] = held.quantity - of_entries
-        return found
+        return {
+            key: division.unowned.quantity
+            for key, division in list(self._divisions.items())
+            if division.unowned.quantity
+        }
+
+    def unowned_amount(self, symbol: str, product: Product) -> Decimal:
+        """Return what the shares cost that no entry opened; negative if short."""
+        division = self._divisions.get((symbol, product))
+        return division.unowned.cost_amount if division else ZERO
 
     def is_provisional(self, symbol: str, product: Product) -> bool:
         """Return whether a position has a fill that its trades will replace."""
@@ -375,14 +381,12 @@ class Book:
             for key, of_key in self._strategies_before.items()
             for strategy, position in of_key.items()
         }
-        for name, fill in self.fills.items():
-            if name in self._fills_before:
-                continue
-            order = self.orders.get(fill.order_id)
-            strategy = order.request.strategy if order else ""
-            key = (strategy, fill.symbol, fill.product)
-            before = found.get(key) or Position(symbol=fill.symbol, product=fill.product)
-            found[key] = after_fill(before, fill)
+        for symbol, product in list(self.positions):
+            for division in self._divisions_of((symbol, product)):
+                for strategy, fill, count in division.parts:
+                    key = (strategy, symbol, product)
+                    before = found.get(key) or Position(symbol=symbol, product=product)
+                    found[key] = after_fill(before, _part(fill, count))
         return [(strategy, position) for (strategy, _, _), position in found.items()]
 
     def exits_of(self, entry_id: str) -> list[Order]:
@@ -398,12 +402,15 @@ class Book:
             for name, fill in self.fills.items()
             if name in unfinal or fill.order_id in self.live
         ]
-        orders = entries | self.live.keys() | {fill.order_id for fill in fills}
         kept = [
             key
             for key, position in self.positions.items()
             if position.quantity or key in self._held or key in self._from_provisional
         ]
+        held = tuple(self._held_of(key) for key in kept)
+        # what is held is divided again from what was held before, by entries that may hold nothing
+        entries.update(*(each.entries for each in held))
+        orders = entries | self.live.keys() | {fill.order_id for fill in fills}
         return Carried(
             capital_amount=self.capital_amount,
             cash_amount=self.cash_amount,
@@ -424,7 +431,7 @@ class Book:
                 )
                 for position in (self.positions[key] for key in kept)
             ),
-            held=tuple(self._held_of(key) for key in kept),
+            held=held,
             orders=tuple(order for name, order in self.orders.items() if name in orders),
             fills=tuple(fills),
             best_price={name: best for name, best in self.best_price.items() if name in entries},
@@ -661,7 +668,9 @@ class Book:
         )
         entries = self._held.get(key, {}) | {order_id: request.quantity}
         self._held_at_start.setdefault(key, {})[order_id] = request.quantity
+        self._ended.setdefault(key, []).append(self._divisions[key])
         self._held_before[key] = (self.positions[key].quantity, entries)
+        self._unowned_before.pop(key, None)
         self._fills_of[key] = []
         self._attribute(key)
 
@@ -750,8 +759,6 @@ class Book:
                 self._before_provisional[key] = held.before_provisional
                 self._from_provisional[key] = list(held.provisional_fills)
             self._attribute(key)
-        attributed = {name for held in carried.held for name in held.fills}
-        self._fills_before = frozenset(self.fills.keys() - attributed)
         self.session_start_amount = self.equity_amount({})
 
     @_apply.register
@@ -760,7 +767,8 @@ class Book:
         self.action_ids[action.action_id] = None
         for key, position in list(self.positions.items()):
             # strategies may hold both sides of what the account does not hold
-            if key[0] != action.symbol or not (position.quantity or key in self._held):
+            is_open = position.quantity or key in self._held or key in self._from_provisional
+            if key[0] != action.symbol or not is_open:
                 continue
             if position.quantity:
                 position, cash = after_action(position, action, event.price)
@@ -771,6 +779,7 @@ class Book:
                 else:
                     self._count_round_trip(position, event.at)
             if action.dividend_amount is None:
+                self._end_provisional(key)
                 self._scale_entries(key, action)
         # marks are of the session before, and an action may arrive after its first session
         is_old = self.session_date is None or self.session_date < action.ex_date
@@ -842,35 +851,57 @@ class Book:
                 best = action.price_after(self.best_price[entry_id])
                 self.best_price[entry_id] = best.quantize(PRICE_STEP)
             entries[entry_id] = abs(held)
-        self._divisions.pop(key, None)
+        self._ended.pop(key, None)
         self._held_at_start[key] = dict(entries)
-        if key not in self._from_provisional:
-            self._held_before[key] = (self.positions[key].quantity, entries)
-            self._fills_of[key] = []
-            self._divide_before(key)
-            self._attribute(key)
+        self._held_before[key] = (self.positions[key].quantity, entries)
+        self._fills_of[key] = []
+        self._divide_before(key)
+        self._attribute(key)
+
+    def _end_provisional(self, key: Key) -> None:
+        """Take the provisional fills of a position as final: no trade is of restated shares."""
+        self._before_provisional.pop(key, None)
+        for name in self._from_provisional.pop(key, ()):
+            if (fill := self.fills.get(name)) is not None and fill.is_provisional:
+                final = replace(fill, fill_key=f"{fill.order_id}|final", is_provisional=False)
+                del self.fills[name]
+                self.fills[final.fill_key] = final
 
     def _divide_before(self, key: Key) -> None:
         """Divide what was held when the session began among its strategies, each at its cost."""
         quantity, entries = self._held_before[key]
-        average = self.positions[key].average_price or ZERO
-        shares = [
-            (entered.request.strategy, entered.request.side.sign * held, entered.average_price)
-            for entry_id, held in entries.items()
-            for entered in [self.orders[entry_id]]
-        ]
-        of_none = quantity - sum(held for _, held, _ in shares)
+        position = self.positions[key]
+        average = position.average_price or ZERO
         found: dict[str, Position] = {}
-        for strategy, held, price in (*shares, ("", of_none, None)):
-            if held:
-                before = found.get(strategy) or Position(symbol=key[0], product=key[1])
-                cost = price or average
-                found[strategy] = replace(
-                    before,
-                    quantity=before.quantity + held,
-                    cost_amount=before.cost_amount + held * cost,
-                    lots=(*before.lots, Lot(held, cost)),
-                )
+        self._unowned_before.pop(key, None)
+
+        def hold(strategy: str, shares: int, amount: Decimal) -> None:
+            before = found.get(strategy) or Position(symbol=key[0], product=key[1])
+            found[strategy] = replace(
+                before,
+                quantity=before.quantity + shares,
+                cost_amount=before.cost_amount + amount,
+                lots=(*before.lots, Lot(shares, amount / shares)),
+            )
+
+        left, left_amount = quantity, position.cost_amount
+        for entry_id, held in entries.items():
+            request, price = self.orders[entry_id].request, self.orders[entry_id].average_price
+            if shares := request.side.sign * held:
+                amount = shares * (price or average)
+                hold(request.strategy, shares, amount)
+                left, left_amount = left - shares, left_amount - amount
+        if left:
+            # a position with provisional fills costs more, or less, than what was held before them
+            amount = left_amount if quantity == position.quantity else left * average
+            hold("", left, amount)
+            self._unowned_before[key] = Position(
+                symbol=key[0],
+                product=key[1],
+                quantity=left,
+                cost_amount=amount,
+                lots=(Lot(left, amount / left),),
+            )
         self._strategies_before[key] = found
 
     def _store(self, order: Order) -> None:
@@ -921,11 +952,18 @@ class Book:
         division = self._divisions[key]
         held = division.left
         if not division.quantity and not held and key not in self._from_provisional:
+            self._ended.setdefault(key, []).append(division)
             del self._fills_of[key], self._divisions[key]
             self._held_before.pop(key, None)
+            self._unowned_before.pop(key, None)
         self._held.pop(key, None)
         if held:
             self._held[key] = held
+
+    def _divisions_of(self, key: Key) -> list[Division]:
+        """Return the divisions of a position in this session, in order."""
+        last = self._divisions.get(key)
+        return [*self._ended.get(key, ()), *([last] if last else [])]
 
     def _divided(self, key: Key, before: Mapping[str, int], fills: Iterable[Fill]) -> Division:
         """
@@ -935,7 +973,10 @@ class Book:
         What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
         contradicts its order belongs to none.
         """
-        division = Division({order_id: shares for order_id, shares in before.items() if shares})
+        division = Division(
+            {order_id: shares for order_id, shares in before.items() if shares},
+            self._unowned_before.get(key) or Position(symbol=key[0], product=key[1]),
+        )
         for fill in fills:
             self._divide(key, division, fill)
         return division
@@ -949,12 +990,19 @@ class Book:
         if request and (request.symbol, request.product, request.side) != (*key, fill.side):
             request = None
         left = fill.quantity
+        parts: dict[str, int] = {}
+
+        def give(order_id: str, count: int) -> None:
+            strategy = self.orders[order_id].request.strategy
+            parts[strategy] = parts.get(strategy, 0) + count
+
         for entry_id in self._closed_first(held, fill.side, request):
             count = min(left, held[entry_id])
             held[entry_id] -= count
             left -= count
             if count:
                 closed.setdefault(entry_id, []).append((fill, count))
+                give(entry_id, count)
             if not held[entry_id]:
                 del held[entry_id]
         if left and request is not None and request.reason is Reason.ENTRY:
@@ -964,19 +1012,27 @@ class Book:
                 closed.setdefault(order_id, []).append((early, count))
                 opened[early.order_id].append((early, -count))
                 left -= count
+                give(early.order_id, count)
             if left:
                 held[order_id] = held.get(order_id, 0) + left
+                give(order_id, left)
         elif left and request is not None and request.entry_id is not None:
             for known in division.beyond.values():  # what buys an excess back
                 of_exit = [each for each in known if each[0].order_id == request.entry_id]
                 for early, count in _offset(of_exit, left):
                     closed.setdefault(early.order_id, []).append((fill, count))
                     left -= count
+                    give(early.order_id, count)
                 others = [each for each in known if each[0].order_id != request.entry_id]
                 known[:] = [*others, *of_exit]
             if left:
                 division.beyond.setdefault(request.entry_id, []).append((fill, left))
                 opened.setdefault(request.order_id, []).append((fill, left))
+                give(request.order_id, left)
+        elif left:
+            division.unowned = after_fill(division.unowned, _part(fill, left))
+            parts[""] = parts.get("", 0) + left
+        division.parts += [(strategy, fill, count) for strategy, count in parts.items()]
 
     def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
         """
@@ -1015,6 +1071,13 @@ class Book:
             ((at, of, amount) for of, trips in self._round_trips.items() for at, amount in trips),
             key=itemgetter(0, 1),
         )
+
+
+def _part(fill: Fill, count: int) -> Fill:
+    """Return so many shares of a fill, with their part of its charges."""
+    if count == fill.quantity:
+        return fill
+    return replace(fill, quantity=count, charges_amount=fill.charges_amount * count / fill.quantity)
 
 
 def _offset(known: list[tuple[Fill, int]], left: int) -> list[tuple[Fill, int]]:

@@ -237,10 +237,6 @@ class ExitManager:
         for (name, product), quantity in self.book.unowned().items():
             if name != symbol or self.book.is_provisional(symbol, product):
                 continue
-            position = self.book.positions[symbol, product]
-            price = (
-                position.average_price or self.book.last_price(symbol, self._prices) or Decimal(0)
-            )
             number = 1
             while (
                 order_id := order_id_of(
@@ -261,7 +257,9 @@ class ExitManager:
             )
             self._manager.record(
                 events.PositionTakenOver(
-                    at=clock.now(), request=request, amount=abs(quantity) * price
+                    at=clock.now(),
+                    request=request,
+                    amount=request.side.sign * self.book.unowned_amount(symbol, product),
                 )
             )
 

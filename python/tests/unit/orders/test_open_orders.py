@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from duckbourse import clock
 from duckbourse.orders import events
-from duckbourse.orders.book import Book
+from duckbourse.orders.book import Book, provisional_key
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
+from duckbourse.orders.positions import ZERO, CorporateAction
 from duckbourse.risk.checks import OrderContext
-from tests.support.factories import fill, request
-from tests.unit.risk.test_checks import NOW, book_with, context_of
+from duckbourse.trading.exits import ExitManager
+from tests.support.factories import LIMITS, fill, request
+from tests.unit.risk.test_checks import DAY, NOW, book_with, context_of, opened_as
 
 KINDS = ("entry", "exit", "resting stop", "not ours")
+ORDER_STEPS = ("modify", "accept", "wrong", "provisional", "end")
+BOOK_STEPS = ("stray", "trades", "take over", "carry", "split")
 ASKED = st.fixed_dictionaries(
     {
         "symbol": st.sampled_from("AB"),
@@ -32,7 +40,7 @@ ASKED = st.fixed_dictionaries(
 )
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["open", "open", "modify", "accept", "fill", "end"]),
+        st.sampled_from([*["open"] * 4, *["fill"] * 4, *ORDER_STEPS, *BOOK_STEPS]),
         st.sampled_from(KINDS),
         ASKED,
         st.integers(0, 99),
@@ -51,11 +59,15 @@ def open_order(book: Book, kind: str, asked: dict[str, Any]) -> None:
         )
         return
     is_stop = kind == "resting stop"
-    held = [order.request.order_id for order in book.held_entries()]
+    held = [order.request for order in book.held_entries()]
+    entry = None if kind == "entry" or not held else held[asked["quantity"] % len(held)]
+    if entry is not None:
+        same = {name: getattr(entry, name) for name in ("symbol", "product", "strategy")}
+        asked = {**asked, **same, "side": entry.side.other}
     wanted = request(
         **asked,
         reason=Reason.ENTRY if kind == "entry" else Reason.STOP,
-        entry_id=None if kind == "entry" or not held else held[asked["quantity"] % len(held)],
+        entry_id=entry and entry.order_id,
         order_type=OrderType.SL if is_stop else OrderType.LIMIT,
     )
     order_id = wanted.order_id
@@ -78,19 +90,77 @@ def change(book: Book, what: str, order: Order, asked: dict[str, Any]) -> None:
             )
         case "accept" if order.pending:
             book.apply(events.ModifyEnded(at=NOW, order_id=order_id, is_accepted=True))
-        case "fill" if order.state is not State.TRIGGER_PENDING:
-            asked_for = order.request
-            booked = fill(
-                min(quantity, order.open_quantity),
-                "100",
-                asked_for.side,
-                order_id=order_id,
-                symbol=asked_for.symbol,
-                product=asked_for.product,
-            )
-            book.apply(events.FillBooked(at=NOW, fill=booked))
+        case "fill" | "wrong" if order.state is not State.TRIGGER_PENDING and order.open_quantity:
+            side = order.request.side if what == "fill" else order.request.side.other
+            book_fill(book, order.request, min(quantity, order.open_quantity), side)
+        case "provisional" if order.open_quantity and not book.provisional_quantity(order_id):
+            last = {"fill_key": provisional_key(order_id), "is_provisional": True}
+            book_fill(book, order.request, order.open_quantity, order.request.side, **last)
         case "end":
             book.apply(events.OrderUpdated(at=NOW, order_id=order_id, state=State.CANCELLED))
+
+
+def book_fill(book: Book, of: Request, quantity: int, side: Side, **changed: Any) -> None:
+    whose = {"order_id": of.order_id, "symbol": of.symbol, "product": of.product, **changed}
+    price = str(100 + quantity)
+    book.apply(events.FillBooked(at=NOW, fill=fill(quantity, price, side, **whose)))
+
+
+def take_over(book: Book, symbol: str) -> None:
+    """Take over what no entry opened, as a person does."""
+    exits = SimpleNamespace(
+        book=book,
+        _manager=SimpleNamespace(record=book.apply),
+        _publication=lambda: SimpleNamespace(limits=LIMITS, session_date=DAY),
+    )
+    with clock.driven_by(lambda: NOW):
+        ExitManager.take_over(cast("ExitManager", exits), symbol)
+
+
+def carry(book: Book) -> None:
+    """Begin the next session."""
+    held, unowned = book.legs(), book.unowned()
+    book.apply(events.AccountCarried(at=NOW, checksum=1, carried=book.carried()))
+    assert (book.legs(), book.unowned()) == (held, unowned)
+    equity = book.equity_amount({})
+    book.apply(events.SessionStarted(at=NOW, session_date=DAY, equity_amount=equity))
+
+
+def happen(book: Book, what: str, asked: dict[str, Any]) -> None:
+    """Let something happen that is of no order."""
+    symbol, quantity = asked["symbol"], asked["quantity"]
+    match what:
+        case "stray":
+            of_none = request(symbol=symbol, product=asked["product"])
+            book_fill(book, of_none, quantity, asked["side"], order_id="nobody")
+        case "trades":
+            for known in [each for each in book.fills.values() if each.is_provisional]:
+                left = max(0, known.quantity - quantity)
+                reduced = events.ProvisionalReduced(at=NOW, order_id=known.order_id, quantity=left)
+                book.apply(reduced)
+                expect_what_all_fills_leave(book)
+                of_order = book.orders[known.order_id].request
+                book_fill(book, of_order, known.quantity - left, known.side)
+        case "take over":
+            take_over(book, symbol)
+        case "carry":
+            carry(book)
+        case "split":
+            for order in list(book.live.values()):
+                ended = events.OrderUpdated(
+                    at=NOW, order_id=order.request.order_id, state=State.CANCELLED
+                )
+                book.apply(ended)
+            carry(book)
+            action = CorporateAction(
+                symbol=symbol,
+                ex_date=DAY,
+                action=f"split {book.event_count}",
+                old_shares=Decimal(2),
+                new_shares=Decimal(1 if quantity < 5 else 4),
+            )
+            price = Decimal(100)
+            book.apply(events.CorporateActionApplied(at=NOW, action=action, price=price))
 
 
 def at_worst(order: Order) -> Order:
@@ -150,8 +220,27 @@ def expect_what_all_fills_leave(book: Book) -> None:
     for key in again._held.keys() | book._held.keys():
         assert list(book._held[key].items()) == list(again._held[key].items())
     assert again._fills_of == book._fills_of
-    trips = [(at, key, amount) for key, trips in book._round_trips.items() for at, amount in trips]
-    assert book._trips == sorted(trips, key=itemgetter(0, 1))
+    of_strategies: Counter[tuple[str, str, Product]] = Counter()
+    for strategy, held in book.strategy_positions():
+        of_strategies[strategy, held.symbol, held.product] += held.quantity
+    legs = {key: shares for key, (shares, _) in book.legs().items()}
+    assert {key: shares for key, shares in of_strategies.items() if shares} == legs
+    left = {key: position.quantity for key, position in book.positions.items()}
+    for entry in book.held_entries():
+        asked = entry.request
+        shares = asked.side.sign * book.held_quantity(asked.order_id)
+        left[asked.symbol, asked.product] -= shares
+    assert {key: shares for key, shares in left.items() if shares} == book.unowned()
+    trips = {
+        trip.entry.request.order_id: trip.quantity - sum(count for _, count in trip.closed)
+        for trip in book.round_trips()
+    }
+    assert {order_id: shares for order_id, shares in trips.items() if shares} == {
+        entry.request.order_id: book.held_quantity(entry.request.order_id)
+        for entry in book.held_entries()
+    }
+    closed = [(at, key, amount) for key, each in book._round_trips.items() for at, amount in each]
+    assert book._trips == sorted(closed, key=itemgetter(0, 1))
 
 
 def ids(orders: Any) -> list[str]:
@@ -167,6 +256,8 @@ def test_the_sums_of_the_checks_are_those_of_a_walk(
         ours = [order for order in book.live.values() if not order.is_external]
         if what == "open":
             open_order(book, kind, terms)
+        elif what in BOOK_STEPS:
+            happen(book, what, terms)
         elif ours:
             change(book, what, ours[number % len(ours)], terms)
         expect_what_all_fills_leave(book)
@@ -190,3 +281,103 @@ def test_a_fill_that_arrives_after_its_exit_leaves_nothing() -> None:
         book.apply(events.FillBooked(at=NOW, fill=filled))
         expect_what_all_fills_leave(book)
     assert not book.held_entries()
+
+
+@pytest.mark.parametrize(
+    ("traded", "profit"),
+    [
+        # of an entry, of no order, and an exit: side, shares and price of each
+        ([("entry", 100, 100), ("none", 50, 112), ("taken", -50, 112), ("exit", -100, 100)], 0),
+        ([("entry", 100, 100), ("none", 50, 112), ("exit", -50, 104), ("taken", -50, 110)], 600),
+        ([("none", 100, 100), ("none", -40, 100), ("taken", -60, 101)], 60),
+        ([("none", 100, 100), ("taken", -100, 101), ("none", -100, 101), ("taken", 100, 100)], 200),
+        ([("wrong", -100, 100), ("taken", 100, 101)], -100),
+        ([("entry", 100, 100), ("none", -150, 105), ("taken", 50, 104)], 550),
+        ([("none", 50, 112), ("take", 0, 0), ("none", 20, 120), ("taken", -70, 112)], -160),
+    ],
+)
+def test_round_trips_add_up_to_the_profit_of_the_account(
+    traded: list[tuple[str, int, int]], profit: int
+) -> None:
+    entry = request(quantity=100, strategy="crp")
+    book = book_with(*opened_as(entry))
+    for whose, shares, price in traded:
+        if whose in ("take", "taken"):
+            take_over(book, "A")
+        if not shares:
+            continue
+        side = Side.BUY if shares > 0 else Side.SELL
+        if whose in ("exit", "taken"):
+            is_taken = whose == "taken"
+            for held in book.held_entries():
+                if (held.request.strategy == "") is is_taken:
+                    leave(
+                        book,
+                        held.request,
+                        min(abs(shares), book.held_quantity(held.request.order_id)),
+                        price,
+                    )
+        else:
+            order_id = "nobody" if whose == "none" else entry.order_id
+            booked = fill(abs(shares), str(price), side, order_id=order_id)
+            book.apply(events.FillBooked(at=NOW, fill=booked))
+        expect_what_all_fills_leave(book)
+    for held in book.held_entries():
+        leave(book, held.request, book.held_quantity(held.request.order_id), traded[-1][2])
+    expect_what_all_fills_leave(book)
+    assert not book.open_positions()
+    trips = [
+        trip.entry.request.side.sign
+        * (sum((each.price * count for each, count in trip.closed), ZERO) - trip.amount)
+        for trip in book.round_trips()
+    ]
+    of_strategies = [held.realized_amount for _, held in book.strategy_positions()]
+    expected = book.equity_amount({}) - book.capital_amount
+    assert sum(trips) == sum(of_strategies) == expected == profit
+
+
+def leave(book: Book, entry: Request, quantity: int, price: int) -> None:
+    """Close so many shares of an entry."""
+    leaving = request(
+        side=entry.side.other,
+        quantity=quantity,
+        strategy=entry.strategy,
+        reason=Reason.STOP,
+        entry_id=entry.order_id,
+    )
+    for event in opened_as(leaving):
+        book.apply(event)
+    booked = fill(quantity, str(price), leaving.side, order_id=leaving.order_id)
+    book.apply(events.FillBooked(at=NOW, fill=booked))
+
+
+def test_a_session_begins_where_only_trades_are_missing() -> None:
+    """The entry holds nothing, and is needed to divide again what its exit closed."""
+    entry = request(product=Product.CNC)
+    leaving = replace(request(side=Side.SELL, product=Product.CNC), reason=Reason.STOP)
+    leaving = replace(leaving, entry_id=entry.order_id)
+    book = book_with(*opened_as(entry))
+    book_fill(book, entry, 10, Side.BUY)
+    carry(book)
+    for event in opened_as(leaving):
+        book.apply(event)
+    key = provisional_key(leaving.order_id)
+    book_fill(book, leaving, 10, Side.SELL, fill_key=key, is_provisional=True)
+    assert not book.held_entries()
+    carry(book)
+    book.apply(events.ProvisionalReduced(at=NOW, order_id=leaving.order_id, quantity=4))
+    expect_what_all_fills_leave(book)
+    assert book.held_quantity(entry.order_id) == 6
+
+
+def test_a_split_takes_provisional_fills_as_final() -> None:
+    """The next fill divided them again, in shares of before the split."""
+    entry = request(product=Product.CNC)
+    book = book_with(*opened_as(entry))
+    key = provisional_key(entry.order_id)
+    book_fill(book, entry, 10, Side.BUY, fill_key=key, is_provisional=True)
+    happen(book, "split", {"symbol": "A", "quantity": 9})
+    book_fill(book, request(product=Product.CNC), 1, Side.SELL, order_id="nobody")
+    expect_what_all_fills_leave(book)
+    assert book.held_quantity(entry.order_id) == book.quantity("A", Product.CNC) == 19
+    assert not book.is_provisional("A", Product.CNC)

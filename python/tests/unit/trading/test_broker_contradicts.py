@@ -89,6 +89,7 @@ def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
     [count] = {abs(quantity) for quantity in net.values()}
     assert answer.message == f"closed {count} of {count} {symbol}"
     assert trader.book.open_positions() == [] and trader.book.unowned() == {}
+    assert all(not held.quantity for _, held in trader.book.strategy_positions())
     [exit_] = [each.request for each in trader.book.orders.values() if each.request.entry_id]
     assert (exit_.reason, exit_.quantity) == (Reason.BY_HAND, count)
     again = rebuild_book(Decimal(100_000), list(day.journal.events), lambda _: None)
