@@ -47,7 +47,7 @@ from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
-from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, state_of
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, saw, state_of
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -116,9 +116,9 @@ class Trader:
         manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
-        # the state that the last command left, and what stopped the account before it; see below
-        self._commanded: str | None = None
-        self._stopped_before: str | None = None
+        # what has stopped the account since it was active, oldest first: the state, and the id of
+        # the command that asked for it, empty if none did
+        self._stops: list[tuple[str, str]] = []
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -812,7 +812,7 @@ class Trader:
 
     def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
-        stopped_by = self._unasked_stop()
+        self._note_stop()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
@@ -822,8 +822,8 @@ class Trader:
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
-                if command.lifts is not None and stopped_by not in (None, command.lifts):
-                    later = f"{stopped_by} came after it was sent; ask again to lift that"
+                if (later := self._unseen_stop(command)) is not None:
+                    later = f"{later} came after it was sent; ask again to lift that"
                     return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
@@ -834,19 +834,34 @@ class Trader:
                 self.flatten(Reason.BY_HAND)
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
-        self._commanded, self._stopped_before = state_of(self.book), stopped_by
+        self._note_stop(command.request_id)
         return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
 
-    def _unasked_stop(self) -> str | None:
-        """
-        Return the state that stops the account, if no command to this loop asked for it.
+    def _note_stop(self, request_id: str = "") -> None:
+        if self.book.state is TradingState.ACTIVE:
+            self._stops.clear()
+            return
+        stop = state_of(self.book)
+        is_known = bool(self._stops) and self._stops[-1][0] == stop
+        if is_known and request_id:
+            self._stops.pop()  # a command that asks for it again came later
+        if request_id or not is_known:
+            self._stops.append((stop, request_id))
 
-        A command hides what stopped the account before it, and whoever sent a later one knew of the
-        command alone.
+    def _unseen_stop(self, resume: Command) -> str | None:
         """
-        if state_of(self.book) == self._commanded:
-            return self._stopped_before
-        return None if self.book.state is TradingState.ACTIVE else state_of(self.book)
+        Return the last state that stopped the account after a resume was sent; None if none did.
+
+        Whoever saw a state knew of those before it, whatever hid them since.
+        """
+        if resume.lifts is None:
+            return None
+        for stop, request_id in reversed(self._stops):
+            if saw(resume, stop):
+                return None
+            if not request_id or request_id not in resume.lifts_requests:
+                return stop
+        return None
 
     def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
         """Return the answer with what became of the entries that were open, and what is held."""
