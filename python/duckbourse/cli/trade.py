@@ -579,12 +579,13 @@ async def _intended_orders(
     book = Book(publication.limits.capital_amount)
     wanted: dict[str, dict[str, Any]] = {}
     prices = LastPrices(feed.symbols)
-    now = clock.now()
+    now = feed.at if isinstance(feed, Replay) else clock.now()
 
     def context(name: str) -> Context:
         return Context(name, publication, book, prices, now)
 
     asked = Strategies(strategies, context, lambda _: None)
+    asked.start()
     async for records in feed.ticks():
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):

@@ -36,7 +36,7 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Exits, Order, Product, Reason, Request
+from duckbourse.orders.order import Order, Product, Reason, Request
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
@@ -169,8 +169,9 @@ class Trader:
         self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
-        # the last exits that a strategy asked for in vain, by entry, each reported once
-        self._denied_changes: dict[str, tuple[Exits, str]] = {}
+        # why a strategy last asked for other exits in vain, by entry; reported once, since one that
+        # trails asks for others at every step
+        self._denied_changes: dict[str, str] = {}
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
@@ -660,9 +661,9 @@ class Trader:
             self.exits.change(order_id, wanted.exits, strategy)
             self._denied_changes.pop(order_id, None)
         except OrderDeniedError as denial:
-            if self._denied_changes.get(order_id) == (wanted.exits, denial.code):
+            if self._denied_changes.get(order_id) == denial.code:
                 return
-            self._denied_changes[order_id] = wanted.exits, denial.code
+            self._denied_changes[order_id] = denial.code
             log.warning("exits not changed", strategy=strategy, order_id=order_id, why=str(denial))
             correlation_id = order.request.correlation_id if order else ""
             self.publish(LimitBreached(code=denial.code, detail=denial.detail), correlation_id)
