@@ -53,7 +53,7 @@ from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
-from duckbourse.words import counted
+from duckbourse.words import counted, shares
 
 log = structlog.get_logger()
 
@@ -869,9 +869,7 @@ class Trader:
         if not answer.is_obeyed:
             return answer
         left = {order.request.order_id for order in self.book.open_entries} & set(entries)
-        held = [
-            f"{position.symbol} {position.quantity:+}" for position in self.book.open_positions()
-        ]
+        held = [shares(each.symbol, each.quantity) for each in self.book.open_positions()]
         closing = self.book.flatten_reason is not None
         parts = [answer.message]
         if cancelled := len(entries) - len(left):
@@ -910,8 +908,9 @@ class Trader:
         )
 
 
-def _closed_by_hand_only(shares: Mapping[tuple[str, Product], int]) -> list[str]:
+def _closed_by_hand_only(unowned: Mapping[tuple[str, Product], int]) -> list[str]:
     return [
-        f"no exit closes {symbol} {quantity:+} ({product}): `./bourse order close {symbol}` does"
-        for (symbol, product), quantity in shares.items()
+        f"no exit closes {shares(symbol, quantity)} ({product}): `./bourse order close {symbol}`"
+        " does"
+        for (symbol, product), quantity in unowned.items()
     ]
