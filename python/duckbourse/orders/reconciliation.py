@@ -138,6 +138,9 @@ class Reconciliation:
         terms = self.book.terms()
         reports = await call(broker.orders())
         trades = await call(broker.trades())
+        ended = self._of_earlier_sessions(trades)
+        reports = [report for report in reports if report.broker_order_id not in ended]
+        trades = [trade for trade in trades if trade.broker_order_id not in ended]
         for report in reports:
             manager.on_update(report)
             manager.accept_terms(report, terms)
@@ -155,6 +158,22 @@ class Reconciliation:
         today = clock.now().date()
         explained = tuple(self._expire_forgotten(statement, today))
         return differences(self.book, statement, today), explained
+
+    def _of_earlier_sessions(self, trades: Iterable[TradeReport]) -> set[str]:
+        """
+        Return the broker's ids of orders that traded before this session and ended with theirs.
+
+        The account carries what was still open; the rest was booked in its own session.
+        """
+        book = self.book
+        return {
+            trade.broker_order_id
+            for trade in trades
+            if book.session_date is not None
+            and trade.fill.filled_at.date() < book.session_date
+            and book.order_by_broker_id(trade.broker_order_id) is None
+            and trade.fill.order_id not in book.orders
+        }
 
     def _expire_forgotten(self, statement: Statement, today: date) -> Iterable[str]:
         """Let the orders of earlier days expire that the broker has forgotten, and say so."""

@@ -193,8 +193,6 @@ class HandOrders:
         orders = self._entries_at_work(wanted.target)
         if isinstance(orders, Answer):
             return orders
-        if moves_exits and not (changed := self._change_exits(wanted)).is_obeyed:
-            return changed
         if len(orders) > 1:
             ids = ", ".join(order.request.order_id for order in orders)
             return _refused(f"{wanted.target} has several open orders; name one by its id: {ids}")
@@ -202,7 +200,11 @@ class HandOrders:
         request, order_id = order.request, order.request.order_id
         quantity = wanted.quantity or request.quantity
         limit = wanted.limit_price or request.limit_price
+        exits = _exits_of(wanted, request.exits or Exits())
         try:
+            # both are checked before either is changed
+            if moves_exits:
+                self._exits.require_changeable(order_id, exits, BY_HAND)
             await self._manager.modify(
                 order_id,
                 quantity=quantity,
@@ -211,6 +213,12 @@ class HandOrders:
             )
         except OrderDeniedError as denial:
             return _refused(f"denied: {denial}", code=denial.code, order_id=order_id)
+        try:
+            if moves_exits:
+                self._exits.change(order_id, exits, BY_HAND)
+        except OrderDeniedError as denial:
+            why = f"the order is modified, but not its exits: {denial}"
+            return _refused(why, code=denial.code, order_id=order_id)
 
         def answer() -> Answer:
             known = self._manager.book.orders.get(order_id)

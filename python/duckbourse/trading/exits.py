@@ -265,9 +265,9 @@ class ExitManager:
                 )
             )
 
-    def change(self, entry_id: str, wanted: Exits, by: str) -> None:
+    def require_changeable(self, entry_id: str, wanted: Exits, by: str) -> Decimal:
         """
-        Give an entry other exits; a new trailing stop is measured from the price of now.
+        Return the price that the exits of an entry go by, if it may be given these.
 
         `by` is a strategy, or `by_hand`: what a person moved is no strategy's to move.
         Raise OrderDeniedError if it holds nothing and is not open, if it is being closed, or if an
@@ -284,8 +284,18 @@ class ExitManager:
         price = self._price(entry)
         if price is None:
             raise OrderDeniedError("NO_PRICE", f"symbol={request.symbol}, ticks=0")
-        now, before = clock.now(), request.exits or Exits()
-        require_exits_ahead(wanted, request, price, now, is_held=held > 0)
+        require_exits_ahead(wanted, request, price, clock.now(), is_held=held > 0)
+        return price
+
+    def change(self, entry_id: str, wanted: Exits, by: str) -> None:
+        """
+        Give an entry other exits; a new trailing stop is measured from the price of now.
+
+        Raise OrderDeniedError as `require_changeable` does.
+        """
+        price = self.require_changeable(entry_id, wanted, by)
+        now, held = clock.now(), self.book.held_quantity(entry_id)
+        before = self.book.orders[entry_id].request.exits or Exits()
         if wanted == before:
             return
         self._manager.record(events.ExitsChanged(at=now, entry_id=entry_id, exits=wanted, by=by))

@@ -217,7 +217,12 @@ class Trader:
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
         if not differences:
-            self.strategies.start()
+            # from here on the watchdog sees a strategy that never returns
+            self._passed_at, self.thread = clock.elapsed_seconds(), threading.get_ident()
+            try:
+                self.strategies.start()
+            finally:
+                self.thread = None
         return differences
 
     def _record_publication(self) -> None:
@@ -332,8 +337,8 @@ class Trader:
             if clock.now() >= self.publication.closes_at:
                 return False
             if clock.elapsed_seconds() >= until:
-                # where the feed is the clock, as in a replay, the session would never close
-                return clock.now() > began
+                # where the feed is the clock, as in a replay, it stands and never reaches the close
+                return clock.now() != began
             await asyncio.sleep(IDLE_SECONDS)
             await self._step()
             self._show()

@@ -98,10 +98,9 @@ class RestingStops:
             return
         if trigger is None or not quantity:
             return
-        refusals = self._refusals.setdefault(entry_id, Refusals())
-        if clock.session_seconds() < refusals.next_try_at:
+        if self._is_pausing(entry_id):
             return
-        if not self._manager.pace.has_turn(is_urgent=not refusals.count):
+        if not self._manager.pace.has_turn(is_urgent=entry_id not in self._refusals):
             return
         request = new(entry, quantity)
         instrument = self._instrument(request.symbol)
@@ -115,13 +114,22 @@ class RestingStops:
             )
         )
         if order.state in NEVER_FILLED:
-            pause = STOP_RETRY_SECONDS[min(refusals.count, len(STOP_RETRY_SECONDS) - 1)]
-            refusals.count += 1
-            refusals.next_try_at = clock.session_seconds() + pause
+            self._pause(entry_id)
             log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)
         else:
-            self._refusals.pop(entry_id)
+            self._refusals.pop(entry_id, None)
             self._resting_for[entry_id] = wanted
+
+    def _is_pausing(self, entry_id: str) -> bool:
+        refusals = self._refusals.get(entry_id)
+        return refusals is not None and clock.session_seconds() < refusals.next_try_at
+
+    def _pause(self, entry_id: str) -> None:
+        """Wait before the next try, longer after each refusal in a row."""
+        refusals = self._refusals.setdefault(entry_id, Refusals())
+        pause = STOP_RETRY_SECONDS[min(refusals.count, len(STOP_RETRY_SECONDS) - 1)]
+        refusals.count += 1
+        refusals.next_try_at = clock.session_seconds() + pause
 
     async def _cancel_what_rests(self, entry_id: str) -> None:
         """Cancel the stop of an entry that has none any more: its exits were changed."""
@@ -145,7 +153,8 @@ class RestingStops:
         has_moved = self._has_moved(entry, request, trigger)
         has_changed = wanted != request.quantity or has_moved
         # without a trigger that may rest, it only has to be for no more than is held
-        if not is_too_large and (trigger is None or not has_changed):
+        entry_id = entry.request.order_id
+        if not is_too_large and (trigger is None or not has_changed or self._is_pausing(entry_id)):
             return
         # what follows the market all day must leave the exits their share of the requests
         if not self._manager.pace.has_turn(is_urgent=is_too_large):
@@ -166,7 +175,10 @@ class RestingStops:
             refusal = str(denial)
         now = self.book.orders[request.order_id]
         if stop in (now.request.trigger_price, now.pending and now.pending.trigger_price):
-            self._resting_for[entry.request.order_id] = entry.request.exits or Exits()
+            self._resting_for[entry_id] = entry.request.exits or Exits()
+            self._refusals.pop(entry_id, None)
+        else:
+            self._pause(entry_id)
         is_modified = now.is_modify_pending or now.request.quantity <= wanted
         if is_too_large and now.is_resting and not is_modified:
             refusal = refusal or now.message or "the broker did not make it smaller"
@@ -178,7 +190,7 @@ class RestingStops:
             self._manager.record(
                 events.StopTakenBack(
                     at=clock.now(),
-                    entry_id=entry.request.order_id,
+                    entry_id=entry_id,
                     symbol=request.symbol,
                     detail=refusal,
                 )

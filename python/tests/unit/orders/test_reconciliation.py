@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from duckbourse import clock
+from duckbourse.orders import events
 from duckbourse.orders.broker import Funds, Holding, TradeReport
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
@@ -63,6 +64,23 @@ def test_an_order_of_ours_is_known_by_its_tag_whatever_the_journal_says(tmp_path
     assert again.book.consecutive_losses >= 1
     assert again.book.state is TradingState.HALTED
     assert "which is at the broker with a tag of ours" in again.book.state_reason
+
+
+def test_trades_of_an_earlier_session_are_not_booked_again(tmp_path: Path) -> None:
+    """A broker that reports more than the day had its profits and losses counted twice."""
+    exchange = FakeExchange()
+    played(tmp_path / "yesterday", exchange, lost_money)
+
+    async def next_day(harness: ManagerHarness) -> None:
+        tomorrow = NOW.date() + timedelta(days=1)
+        harness.manager.record(
+            events.SessionStarted(at=NOW, session_date=tomorrow, equity_amount=CAPITAL)
+        )
+        await harness.reconciliation.recover()
+
+    again = played(tmp_path / "today", exchange, next_day)
+    assert not again.book.fills and again.book.cash_amount == CAPITAL
+    assert not again.book.orders
 
 
 def test_an_order_of_ours_that_still_works_is_looked_after(tmp_path: Path) -> None:

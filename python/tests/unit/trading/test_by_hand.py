@@ -544,6 +544,14 @@ def test_a_stop_is_not_moved_by_a_command_that_is_refused(market: Market) -> Non
     assert trader.book.open_positions()
 
 
+def test_exits_stay_when_the_terms_beside_them_are_denied(market: Market) -> None:
+    order(market, "one", "buy", quantity=10, limit_price=LIMIT, stop_price=Decimal(90))
+    moved = moving(market, stop_price=Decimal(91), limit_price=Decimal(1000))
+    market.trade(TICKS, at_tick=moved, to_end=False)
+    assert "PRICE_COLLAR" in answered(market, "move").message
+    assert not market.of(events.ExitsChanged) and not market.of(events.ModifyRequested)
+
+
 def moving(market: Market, **terms: Any) -> dict[int, Callable[[Trader], object]]:
     return {8: ordering(market, "move", "modify", **terms)}
 

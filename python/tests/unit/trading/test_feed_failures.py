@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -185,6 +185,21 @@ def test_what_cannot_be_closed_is_looked_after_until_the_close(tmp_path: Path) -
     assert at(16) <= ended_at < at(16, 1)
     assert isinstance(journal[-1], events.SessionEnded)
     assert any(isinstance(each, events.ExitDelayed) for each in journal)
+
+
+def test_a_clock_that_is_set_back_ends_no_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked like a replay, whose clock stands without ticks: positions were left open."""
+    now = clock.now
+
+    def set_back() -> datetime:
+        return now() - timedelta(seconds=90) * (now() > at(9, 50))
+
+    monkeypatch.setattr(clock, "now", set_back)
+    trader, _, journal, _, ended_at = traded(tmp_path, ENTERED, closes=at(10, 50))
+    assert trader.book.open_positions()
+    assert ended_at >= at(10, 50) and isinstance(journal[-1], events.SessionEnded)
 
 
 def test_a_feed_that_comes_back_is_followed_again(tmp_path: Path) -> None:

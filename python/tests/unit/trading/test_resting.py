@@ -448,3 +448,19 @@ def test_a_stop_that_a_person_moves_moves_at_the_broker_at_once(
     day.traded([tick(at(9, 47, second), 100) for second in range(4)])
     [stop] = day.stops()
     assert stop.trigger_price == (Decimal("95.5") if "stop_price" in moved else Decimal("90.5"))
+
+
+def test_a_move_that_the_broker_refuses_waits_before_the_next_try(tmp_path: Path) -> None:
+    """After a restart, or a move by hand, it was asked for at every step of the loop."""
+    asked = []
+
+    class Refusing(Venue):
+        async def modify(self, broker_order_id: str, request: Request) -> None:
+            asked.append(request)
+            raise BrokerRejected("try later")
+
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, trail_distance=10))
+    day.venue_class = Refusing
+    day.traded([*ENTERED, tick(at(9, 46), 100)])
+    day.traded([tick(at(9, 47) + timedelta(seconds=second), "100.05") for second in range(120)])
+    assert 1 < len(asked) < 10

@@ -29,8 +29,11 @@ pytestmark = pytest.mark.some_day
 class Buys(Strategy):
     """Buys once, and calls `then` while it holds that."""
 
-    def __init__(self, then: Callable[[], object]) -> None:
-        self._then = then
+    def __init__(self, then: Callable[[], object], first: Callable[[], object] = list) -> None:
+        self._then, self._first = then, first
+
+    def on_start(self, context: Context) -> None:
+        self._first()
 
     def generate_orders(self, context: Context) -> Sequence[Request]:
         if context.positions:
@@ -41,7 +44,7 @@ class Buys(Strategy):
         return [context.entry("one", "A", Side.BUY, 10, exits=exits)]
 
 
-@pytest.mark.parametrize("who", ["strategy", "check", "subscriber"])
+@pytest.mark.parametrize("who", ["start", "strategy", "check", "subscriber"])
 def test_a_loop_that_hangs_is_reported(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
@@ -72,7 +75,9 @@ def test_a_loop_that_hangs_is_reported(
         folder=market.folder,
         feed=feed,
         broker=market.open_broker,
-        strategies={"buys": Buys(hang if who == "strategy" else list)},
+        strategies={
+            "buys": Buys(hang if who == "strategy" else list, hang if who == "start" else list)
+        },
         checks={"own": hang} if who == "check" else {},
     )
     with TradingSession.open(config) as opened, clock.driven_by(lambda: feed.at):
