@@ -10,6 +10,11 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
+def shares(symbol: str, quantity: int) -> str:
+    """Return what is held, or would be: A +10, and A -10 of what is sold short."""
+    return f"{symbol} {quantity:+}"
+
+
 # of a list in a sentence
 NAMED = 3
 

@@ -30,7 +30,7 @@ from duckbourse.history import LEFTOVERS
 from duckbourse.ingest import RawStore
 from duckbourse.settings import FOLDERS, PROJECT, settings, unusable
 from duckbourse.telemetry.webhook import targets
-from duckbourse.trading.session_folder import name_positions, unwatched
+from duckbourse.trading.session_folder import unwatched, what_is_open
 from duckbourse.warehouse import fetch_rows, open_published
 
 Level = Literal["ok", "warn", "fail"]
@@ -333,20 +333,21 @@ def _calendars() -> Finding:
 
 
 def _accounts() -> Finding:
-    try:
-        found = unwatched()
-    except BourseError as error:
-        return Finding("accounts", "fail", str(error), error.remedy)
-    if not found:
-        return Finding("accounts", "ok", "nothing is held that no loop watches")
+    found, unreadable = unwatched()
+    if not found and not unreadable:
+        return Finding("accounts", "ok", "nothing is open that no loop watches")
     held = [
-        f"{session.account} on {session.session_date} ({name_positions(book)})"
+        f"{session.account} on {session.session_date} ({what_is_open(book)})"
         for session, book in found
     ]
+    left = [f"no loop watches what is open: {', '.join(held)}"] if held else []
+    if unreadable:
+        problems = "; ".join([*map(str, unreadable), *left])
+        return Finding("accounts", "fail", problems, unreadable[0].remedy)
     return Finding(
         "accounts",
         "warn",
-        f"no loop watches what is open: {', '.join(held)}",
+        left[0],
         f"go on with `./bourse trade --account {found[0][0].account}` and the options of that"
         " session, or close it at the broker",
     )

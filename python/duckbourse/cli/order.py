@@ -282,7 +282,7 @@ def _send(
         column = COLUMNS.get(str(answer.figures.get("code")))
         raise TradingError(
             f"{wanted.action} {wanted.target}: {answer.message}",
-            f"the limit is {column} of {session.account} in seeds/reference/trading_accounts.csv"
+            f"see {column} of {session.account} in seeds/reference/trading_accounts.csv"
             if column
             else "`./bourse orders` lists the orders, `./bourse positions` what is held",
         )

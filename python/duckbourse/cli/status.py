@@ -16,7 +16,7 @@ from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
 from duckbourse.settings import FOLDERS, PROJECT, settings
 from duckbourse.summary import newest_bars
-from duckbourse.trading.session_folder import name_positions, trading_now, unwatched
+from duckbourse.trading.session_folder import is_traded, readable_sessions, unwatched, what_is_open
 from duckbourse.warehouse import fetch_rows, open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
@@ -46,21 +46,24 @@ def status(json: Json = False) -> None:
 
 def report() -> dict[str, Any]:
     """Return what `status` shows."""
+    left, unreadable = unwatched()
     return {
         **_publication(),
         "build": _build(),
         "trading": [
             {"account": session.account, "session_date": session.session_date}
-            for session in trading_now()
+            for session in readable_sessions()[0]
+            if is_traded(session)
         ],
         "unwatched": [
             {
                 "account": session.account,
                 "session_date": session.session_date,
-                "positions": name_positions(book),
+                "open": what_is_open(book),
             }
-            for session, book in unwatched()
+            for session, book in left
         ],
+        "unreadable_accounts": [str(error) for error in unreadable],
         "disk": _disk(),
     }
 
@@ -193,9 +196,10 @@ def _print(found: dict[str, Any]) -> None:
     loops = [f"{each['account']} on {each['session_date']}" for each in found["trading"]]
     lines += [("trading", ", ".join(loops) or "no")]
     lines += [
-        ("", f"no loop watches {left['account']} on {left['session_date']}: {left['positions']}")
+        ("", f"no loop watches {left['account']} on {left['session_date']}: {left['open']}")
         for left in found["unwatched"]
     ]
+    lines += [("", f"cannot be read: {problem}") for problem in found["unreadable_accounts"]]
     disk = found["disk"]
     parts = ", ".join(f"{name} {size(count)}" for name, count in disk["bytes"].items())
     lines += [

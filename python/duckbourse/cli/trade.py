@@ -51,7 +51,7 @@ from duckbourse.trading.strategies import Strategies, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.trading.subscribers import open_subscribers
 from duckbourse.warehouse import open_published
-from duckbourse.words import counted, shortened
+from duckbourse.words import counted, shares, shortened
 
 REFRESHED_PER_SECOND = 5
 PAPER = "paper"
@@ -340,7 +340,7 @@ def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
     """Raise if a person has something to do after a session: see the exit codes."""
     account, day = end["account"], end["session_date"]
     if left := [held for held in end["positions"] if held["product"] == Product.MIS]:
-        names = ", ".join(f"{held['symbol']} {held['quantity']:+}" for held in left)
+        names = ", ".join(shares(held["symbol"], held["quantity"]) for held in left)
         raise PositionsLeft(
             f"{account} on {day} ended with intraday positions open: {names}",
             "close them at the broker; at paper, the next session closes them, or `./bourse trade"
@@ -363,20 +363,14 @@ def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
 def unwatched(trader: Trader) -> str:
     """Return what is open when a loop is stopped, which nothing watches then; empty if nothing."""
     book, can_rest = trader.book, trader.manager.broker.capabilities.can_rest_stops
-    entries = [order for order in book.held_entries() if can_rest]
-    found = {
-        "positions open": [f"{each.symbol} {each.quantity:+}" for each in book.open_positions()],
-        "orders at work": [
-            f"{each.request.symbol} {each.request.side.sign * each.open_quantity:+}"
-            for each in book.open_entries
-        ],
-        "no stop at the broker for": [
-            f"{each.request.symbol} of {each.request.strategy}"
-            for each in entries
-            if not any(order.is_resting for order in book.exits_of(each.request.order_id))
-        ],
-    }
-    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+    bare = [
+        f"{each.request.symbol} of {each.request.strategy}"
+        for each in book.held_entries()
+        if can_rest and not any(order.is_resting for order in book.exits_of(each.request.order_id))
+    ]
+    found = [session_folders.what_is_open(book)]
+    found += [f"no stop at the broker for: {', '.join(bare)}"] if bare else []
+    return "; ".join(each for each in found if each)
 
 
 def _report_unwatched(trader: Trader) -> None:
@@ -579,12 +573,13 @@ async def _intended_orders(
     book = Book(publication.limits.capital_amount)
     wanted: dict[str, dict[str, Any]] = {}
     prices = LastPrices(feed.symbols)
-    now = clock.now()
+    now = feed.at if isinstance(feed, Replay) else clock.now()
 
     def context(name: str) -> Context:
         return Context(name, publication, book, prices, now)
 
     asked = Strategies(strategies, context, lambda _: None)
+    asked.start()
     async for records in feed.ticks():
         now = feed.at if isinstance(feed, Replay) else clock.now()
         if scans is not None and (found := await scans.on_ticks(records, now)):

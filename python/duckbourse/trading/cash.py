@@ -37,8 +37,9 @@ def move_cash(
         journal, recorded = open_journal(folder.path)
     except JournalBusy as error:
         raise JournalBusy(
-            f"a loop is trading {folder.account}, and cash is booked between sessions",
-            "run this again once the session has ended, or stop the loop by Ctrl-C",
+            f"another process has the account {folder.account}: a loop that trades it, or a"
+            " reconciliation; cash is booked between sessions",
+            "run this again once that has ended; Ctrl-C stops a loop",
         ) from error
     broker = None
     try:

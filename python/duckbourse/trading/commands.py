@@ -29,12 +29,15 @@ from duckbourse import clock
 from duckbourse.disk import private, private_folder
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
+from duckbourse.orders.order import Reason
 from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
 
 FOLDER = "commands"
 PREPARED = ("halt", "square-off")
+STOPS = frozenset(PREPARED)
+CLOSING = ", and all is closed by hand"
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
 # what a damaged file raises
@@ -69,7 +72,8 @@ class Command(msgspec.Struct, frozen=True):
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
     names the file, and is not in it. `number` is higher than those of all commands that waited when
     it was sent, whatever the clock showed. `lifts` is the state that a resume was sent to lift, as
-    `state_of` gives it, and it lifts no later one; None if it lifts any.
+    `state_of` gives it, and `lifts_requests` has the ids of the halts and square-offs that waited
+    then; it lifts nothing that came later. If `lifts` is None, it lifts whatever there is.
     """
 
     name: str
@@ -80,11 +84,21 @@ class Command(msgspec.Struct, frozen=True):
     order: OrderByHand | None = None
     number: int = 0
     lifts: str | None = None
+    lifts_requests: tuple[str, ...] = ()
 
 
 def state_of(book: Book) -> str:
     """Return the state of an account, why, and by whom: it names one halt among others."""
-    return f"{book.state}: {book.state_reason} (by {book.state_by})"
+    closing = CLOSING if book.flatten_reason is Reason.BY_HAND else ""
+    return f"{book.state}: {book.state_reason} (by {book.state_by}){closing}"
+
+
+def saw(resume: Command, stop: str) -> bool:
+    """Return whether the sender of a resume saw this state; what is closed ends with a session."""
+    return resume.lifts is not None and stop in (
+        resume.lifts,
+        resume.lifts.removesuffix(CLOSING),
+    )
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +153,11 @@ def send(
     now = clock.machine_now()
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
     command = Command(name, reason, getpass.getuser(), expires_at, order=order, lifts=lifts)
-    number = 1 + max((each.number for each in _waiting(commands)), default=0)
+    waiting = _waiting(commands)
+    number = 1 + max((each.number for each in waiting), default=0)
+    if lifts is not None:
+        stops = tuple(each.request_id for each in waiting if each.name in STOPS)
+        command = replace(command, lifts_requests=stops)
     content = msgspec.json.encode(replace(command, number=number))
     request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", request_id):

@@ -36,7 +36,7 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Exits, Order, Product, Reason, Request
+from duckbourse.orders.order import Order, Product, Reason, Request
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
@@ -47,13 +47,13 @@ from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
-from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, state_of
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, saw, state_of
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
-from duckbourse.words import counted
+from duckbourse.words import counted, shares
 
 log = structlog.get_logger()
 
@@ -116,9 +116,9 @@ class Trader:
         manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
-        # the state that the last command left, and what stopped the account before it; see below
-        self._commanded: str | None = None
-        self._stopped_before: str | None = None
+        # what has stopped the account since it was active, oldest first: the state, and the id of
+        # the command that asked for it, empty if none did
+        self._stops: list[tuple[str, str]] = []
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -169,8 +169,9 @@ class Trader:
         self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._silent: set[str] = set()
-        # the last exits that a strategy asked for in vain, by entry, each reported once
-        self._denied_changes: dict[str, tuple[Exits, str]] = {}
+        # why a strategy last asked for other exits in vain, by entry; reported once, since one that
+        # trails asks for others at every step
+        self._denied_changes: dict[str, str] = {}
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
@@ -665,9 +666,9 @@ class Trader:
             self.exits.change(order_id, wanted.exits, strategy)
             self._denied_changes.pop(order_id, None)
         except OrderDeniedError as denial:
-            if self._denied_changes.get(order_id) == (wanted.exits, denial.code):
+            if self._denied_changes.get(order_id) == denial.code:
                 return
-            self._denied_changes[order_id] = wanted.exits, denial.code
+            self._denied_changes[order_id] = denial.code
             log.warning("exits not changed", strategy=strategy, order_id=order_id, why=str(denial))
             correlation_id = order.request.correlation_id if order else ""
             self.publish(LimitBreached(code=denial.code, detail=denial.detail), correlation_id)
@@ -817,7 +818,7 @@ class Trader:
 
     def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
-        stopped_by = self._unasked_stop()
+        self._note_stop()
         match command.name:
             case "halt":
                 self.manager.set_state(TradingState.HALTED, command.reason, command.by)
@@ -827,8 +828,8 @@ class Trader:
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
-                if command.lifts is not None and stopped_by not in (None, command.lifts):
-                    later = f"{stopped_by} came after it was sent; ask again to lift that"
+                if (later := self._unseen_stop(command)) is not None:
+                    later = f"{later} came after it was sent; ask again to lift that"
                     return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
@@ -839,28 +840,41 @@ class Trader:
                 self.flatten(Reason.BY_HAND)
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
-        self._commanded, self._stopped_before = state_of(self.book), stopped_by
+        self._note_stop(command.request_id)
         return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
 
-    def _unasked_stop(self) -> str | None:
-        """
-        Return the state that stops the account, if no command to this loop asked for it.
+    def _note_stop(self, request_id: str = "") -> None:
+        if self.book.state is TradingState.ACTIVE:
+            self._stops.clear()
+            return
+        stop = state_of(self.book)
+        is_known = bool(self._stops) and self._stops[-1][0] == stop
+        if is_known and request_id:
+            self._stops.pop()  # a command that asks for it again came later
+        if request_id or not is_known:
+            self._stops.append((stop, request_id))
 
-        A command hides what stopped the account before it, and whoever sent a later one knew of the
-        command alone.
+    def _unseen_stop(self, resume: Command) -> str | None:
         """
-        if state_of(self.book) == self._commanded:
-            return self._stopped_before
-        return None if self.book.state is TradingState.ACTIVE else state_of(self.book)
+        Return the last state that stopped the account after a resume was sent; None if none did.
+
+        Whoever saw a state knew of those before it, whatever hid them since.
+        """
+        if resume.lifts is None:
+            return None
+        for stop, request_id in reversed(self._stops):
+            if saw(resume, stop):
+                return None
+            if not request_id or request_id not in resume.lifts_requests:
+                return stop
+        return None
 
     def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
         """Return the answer with what became of the entries that were open, and what is held."""
         if not answer.is_obeyed:
             return answer
         left = {order.request.order_id for order in self.book.open_entries} & set(entries)
-        held = [
-            f"{position.symbol} {position.quantity:+}" for position in self.book.open_positions()
-        ]
+        held = [shares(each.symbol, each.quantity) for each in self.book.open_positions()]
         closing = self.book.flatten_reason is not None
         parts = [answer.message]
         if cancelled := len(entries) - len(left):
@@ -899,8 +913,9 @@ class Trader:
         )
 
 
-def _closed_by_hand_only(shares: Mapping[tuple[str, Product], int]) -> list[str]:
+def _closed_by_hand_only(unowned: Mapping[tuple[str, Product], int]) -> list[str]:
     return [
-        f"no exit closes {symbol} {quantity:+} ({product}): `./bourse order close {symbol}` does"
-        for (symbol, product), quantity in shares.items()
+        f"no exit closes {shares(symbol, quantity)} ({product}): `./bourse order close {symbol}`"
+        " does"
+        for (symbol, product), quantity in unowned.items()
     ]

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from duckbourse.errors import ConfigurationError, TradingError
-from duckbourse.trading.commands import Answer, send, state_of, withdraw
+from duckbourse.trading.commands import Answer, listed, send, state_of, withdraw
 from duckbourse.trading.session_folder import SessionFolder, is_traded, read
 
 LOOP_ANSWER_SECONDS = 10.0
 
 
 def send_request(session: SessionFolder, name: str, reason: str) -> Path:
-    """Send a halt, a square-off or a resume, which lifts what stops the account now; see `send`."""
+    """Send a halt, a square-off or a resume, which lifts what stops the account by now."""
     lifts = state_of(read(session)[0]) if name == "resume" else None
     return send(session.path, name, reason, lifts=lifts)
 
@@ -29,6 +29,8 @@ def outcome(
     elif not is_traded(session):
         is_obeyed = None
         message = f"{name} requested; no loop is running, and the next one acts on it at its start"
+        if lifted := _waiting_stops(session, path):
+            message += f"; it lifts what waits too: {', '.join(lifted)}"
     elif name == "resume" and withdraw(path):
         message = f"{name} is withdrawn: the running loop did not take it within {seconds:g} s"
     elif path.exists():
@@ -45,6 +47,13 @@ def outcome(
         "message": message,
         **(answer.figures if answer is not None else {}),
     }
+
+
+def _waiting_stops(session: SessionFolder, path: Path) -> list[str]:
+    waiting = {command.request_id: command for command in listed(session.path)}
+    sent = waiting.get(path.stem)
+    stops = [waiting.get(request_id) for request_id in sent.lifts_requests] if sent else []
+    return [f"{stop.name}: {stop.reason} (by {stop.by})" for stop in stops if stop is not None]
 
 
 def unanswered_order(

@@ -37,7 +37,7 @@ from duckbourse.trading.session_folder import LOG, traded_until
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 from duckbourse.trading.subscribers import Subscriber, subscribe
 from duckbourse.trading.watchdog import watched
-from duckbourse.words import counted
+from duckbourse.words import counted, shares
 
 log = structlog.get_logger()
 
@@ -192,7 +192,7 @@ def summary(book: Book) -> str:
     gain = book.equity_amount({}) - book.session_start_amount
     trips = book.session_round_trips()
     won = sum(1 for trip in trips if trip > 0)
-    held = ", ".join(f"{each.symbol} {each.quantity:+}" for each in book.open_positions())
+    held = ", ".join(shares(each.symbol, each.quantity) for each in book.open_positions())
     return (
         f"net {gain:+,.2f}, {counted(len(trips), 'round trip')}, {won} won,"
         f" {f'held: {held}' if held else 'nothing held'}"

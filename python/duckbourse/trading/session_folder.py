@@ -28,7 +28,7 @@ from duckbourse import clock, disk, state
 from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.brokers.paper import FILE as PAPER
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import ConfigurationError, JournalCorrupt
+from duckbourse.errors import BourseError, ConfigurationError, JournalCorrupt
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
@@ -47,6 +47,7 @@ from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import PROJECT, settings
 from duckbourse.trading import commands, last_prices
 from duckbourse.trading.publication import Publication
+from duckbourse.words import shares
 
 SESSION_FILE = "session.json"
 LOG = "trade.log"
@@ -533,29 +534,52 @@ def is_traded(session: SessionFolder) -> bool:
     return state.holder(session.path / LOCK) is not None
 
 
-def name_positions(book: Book) -> str:
-    """Return what is held, in words."""
-    return ", ".join(f"{held.symbol} {held.quantity:+}" for held in book.open_positions())
+def what_is_open(book: Book) -> str:
+    """Return the positions and orders that are open, in words; empty if there are none."""
+    positions = book.open_positions()
+    netted = {(each.symbol, each.product) for each in positions}
+    found = {
+        "positions open": [shares(each.symbol, each.quantity) for each in positions],
+        # the account holds nothing then, and each of the strategies has something to close
+        "held by strategies that offset each other": [
+            f"{shares(request.symbol, request.side.sign * held)} of {request.strategy}"
+            for request, held in (
+                (entry.request, book.held_quantity(entry.request.order_id))
+                for entry in book.held_entries()
+            )
+            if (request.symbol, request.product) not in netted
+        ],
+        "orders at work": [
+            shares(each.request.symbol, each.request.side.sign * each.open_quantity)
+            for each in book.opening_orders()
+        ],
+    }
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
 
 
-def unwatched() -> list[tuple[SessionFolder, Book]]:
+def unwatched() -> tuple[list[tuple[SessionFolder, Book]], list[BourseError]]:
     """
-    Return the accounts that no loop trades and that hold what should not be left alone.
+    Return the accounts that no loop trades and that have open what should not be left alone.
 
-    That is an intraday position, or any that is open where a session stopped before its end.
+    That is what is intraday, or anything where a session stopped before its end. The second value
+    has the errors of the accounts that cannot be read; they hide no other account.
     """
-    live = {session.path for session in trading_now()}
-    found = []
-    for session in sessions():
-        if session.path in live:
+    known, unreadable = readable_sessions()
+    found, damaged = [], list[BourseError](unreadable)
+    for session in known:
+        if is_traded(session):
             continue
-        book, recorded = read(session)
-        held = book.open_positions()
-        if any(each.product is Product.MIS for each in held) or (
-            held and not has_ended(session, recorded)
-        ):
+        try:
+            book, recorded = read(session)
+        except BourseError as error:
+            damaged.append(error)
+            continue
+        orders = (*book.held_entries(), *book.opening_orders())
+        products = {order.request.product for order in orders}
+        products |= {position.product for position in book.open_positions()}
+        if Product.MIS in products or (products and not has_ended(session, recorded)):
             found.append((session, book))
-    return found
+    return found, damaged
 
 
 def latest(account: str | None, session_date: date | None) -> SessionFolder:

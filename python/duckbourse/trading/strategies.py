@@ -126,8 +126,9 @@ class Strategies:
     """
     Asks the strategies of an account, each for itself.
 
-    One that raises is not asked again; that is recorded, so people are notified. `context` returns
-    what the strategy of a name sees now.
+    One that raises is not asked again; that is recorded, so people are notified. `on_start` and
+    `on_fill` are called where a strategy has them. `context` returns what the strategy of a name
+    sees now.
     """
 
     def __init__(
@@ -155,7 +156,8 @@ class Strategies:
         """Let each strategy take up the session."""
         for name, strategy in list(self._strategies.items()):
             try:
-                strategy.on_start(self._context(name))
+                if on_start := getattr(strategy, "on_start", None):
+                    on_start(self._context(name))
             except Exception as error:  # user code: it is not asked, and exits continue
                 self._fail(name, error)
 
@@ -180,11 +182,14 @@ class Strategies:
         if not isinstance(event, events.FillBooked) or event.fill.is_provisional:
             return
         for name, strategy in list(self._strategies.items()):
+            on_fill = getattr(strategy, "on_fill", None)
+            if on_fill is None:
+                continue
             try:
                 context = self._context(name)
                 order = context.account.orders.get(event.fill.order_id)
                 if order is not None and context.owns(order):
-                    strategy.on_fill(context, order, event.fill)
+                    on_fill(context, order, event.fill)
             except Exception as error:  # user code
                 self._fail(name, error)
 

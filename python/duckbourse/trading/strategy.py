@@ -182,8 +182,8 @@ class Strategy(Protocol):
         Take up a session, before anything else is asked; no price is known yet.
 
         A loop that is started again opens its strategies again, with nothing of what they kept.
-        `context` has what the account did before, such as `context.account.orders`. A subclass that
-        does not define it begins without it.
+        `context` has what the account did before, such as `context.account.orders`. A class
+        that does not define it begins without it.
         """
         return
 
@@ -194,7 +194,7 @@ class Strategy(Protocol):
         """
         Handle a fill of an order of this strategy, entry or exit; the book has it already.
 
-        A subclass that does not define it ignores its fills.
+        A class that does not define it ignores its fills.
         """
         return
 

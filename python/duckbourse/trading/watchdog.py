@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from duckbourse.trading.loop import STANDSTILL_SECONDS, Trader
+from duckbourse.words import shares
 
 log = structlog.get_logger()
 
@@ -49,8 +50,8 @@ def watched(trader: Trader, notify: Callable[[str], None]) -> Iterator[None]:
 
 
 def _standstill(trader: Trader, thread: int, seconds: float) -> str:
-    held = [f"{held.symbol} {held.quantity:+}" for held in list(trader.book.positions.values())]
-    held = [each for each in held if not each.endswith("+0")]
+    positions = list(trader.book.positions.values())
+    held = [shares(each.symbol, each.quantity) for each in positions if each.quantity]
     return (
         f"the loop has stood still for {seconds:.0f} s{_place(thread)}; no stop is watched of"
         f" {', '.join(held) or 'anything, and nothing is held'}"

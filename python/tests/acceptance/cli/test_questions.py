@@ -336,6 +336,7 @@ def test_the_doctor_finds_nothing_where_nothing_is_wrong(
         "clock": "ok",
         "calendars": "ok",
         "webhook": "ok",
+        "accounts": "ok",
     }
     assert "duckdb 2.0.0" in found["versions"]["found"]
     shown = bourse(data, "doctor").stdout.splitlines()

@@ -377,7 +377,7 @@ def test_a_session_that_was_reconciled_in_between_goes_on_where_it_stopped(
         stop_at(patched, 11)
         stopped = bourse("trade", "--scanner", "crp")
         assert stopped.returncode == 130
-        assert "stopped with positions open that nothing watches now: " in stopped.stderr
+        assert "stopped, and nothing watches what is left: positions open: " in stopped.stderr
     held = [row for row in json.loads(bourse("positions", "--json").stdout) if row["quantity"]]
     assert held
     for row in held:

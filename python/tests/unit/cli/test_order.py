@@ -115,7 +115,7 @@ def test_a_denial_names_the_column_of_its_limit(bourse: Run, tmp_path: Path) -> 
         done = bourse("order", "buy", "A", "10", "--timeout", "60")
     assert done.returncode == 7
     assert (
-        "  remedy: the limit is max_var_pct of one in seeds/reference/trading_accounts.csv\n"
+        "  remedy: see max_var_pct of one in seeds/reference/trading_accounts.csv\n"
     ) in done.stderr
 
 

@@ -227,9 +227,14 @@ def test_a_resume_names_the_state_that_it_lifts(bourse: Run, tmp_path: Path) -> 
     )
     log.close()
     for name in NAMES:
-        bourse(name)
-    assert [command.lifts for command in listed(folder)] == [
-        None,
+        done = bourse(name)
+        # whoever resumes is shown the stop that waits too, since the resume lifts it
+        shown = "; it lifts what waits too: halt: requested (by "
+        assert (shown in done.stdout) is (name == "resume")
+    halt, resume, square_off = listed(folder)
+    assert (resume.lifts, resume.lifts_requests) == (
         "halted: news (by a trader)",
-        None,
-    ]
+        (halt.request_id,),
+    )
+    for stop in (halt, square_off):
+        assert (stop.lifts, stop.lifts_requests) == (None, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from decimal import Decimal
@@ -15,6 +16,13 @@ from duckbourse.risk.exits import PROTECTION_STEPS, exit_limit, last_limit, prot
 from duckbourse.risk.limits import COLUMNS, Instrument, Limits
 from tests.support.factories import LIMITS
 from tests.support.market import instrument
+
+# what the order, the session, the exchange and the money of the account deny
+OF_NO_COLUMN = """
+    ARITHMETIC CASH CHECK_FAILED DUPLICATE_SIGNAL EXITS EXIT_AT_WORK FREEZE INSTRUMENT LOT
+    NOT_FINITE NO_PRICE PRICE PRICE_BAND PROTECTION REDUCE_ONLY SELF_CROSS SESSION SHORT
+    STREAM_NOT_READY TICK TRADING_STATE TRIGGER VAR_UNAVAILABLE
+"""
 
 
 def banded(prior_close: str, pct: str = "10", tick_size: str = "0.05") -> Instrument:
@@ -71,9 +79,40 @@ def test_each_step_of_an_exit_is_wider() -> None:
     assert last_limit(banded("100"), Side.BUY, Decimal(100)) == 110
 
 
+def _named_in(node: ast.AST) -> set[str]:
+    named = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    return named & set(Limits.__struct_fields__)
+
+
+def _codes_in(node: ast.AST) -> set[str]:
+    texts = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+    return {each for each in texts if isinstance(each, str) and re.fullmatch(r"[A-Z][A-Z_]+", each)}
+
+
+def compared() -> dict[str, set[str]]:
+    """Return the columns that are read on the way to each code of our checks."""
+    found: dict[str, set[str]] = {}
+    tree = ast.parse(inspect.getsource(checks))
+    for function in [each for each in tree.body if isinstance(each, ast.FunctionDef)]:
+        named: set[str] = set()
+        for statement in function.body:
+            named = named | _named_in(statement)
+            found |= dict.fromkeys(_codes_in(statement), named)
+            if isinstance(statement, ast.If):
+                named = set()
+        for row in [each for each in ast.walk(function) if isinstance(each, ast.Tuple)]:
+            if row.elts and isinstance(row.elts[0], ast.Constant):
+                found |= dict.fromkeys(_codes_in(row.elts[0]), _named_in(row))
+    return found
+
+
 def test_every_limit_of_the_account_names_its_column() -> None:
     """A denial left people to guess which column of the account denied it."""
-    assert set(COLUMNS.values()) <= set(Limits.__struct_fields__)
-    codes = re.findall(r'_over_limit\(\s*"([A-Z_]+)"', inspect.getsource(checks))
-    # those of the exchange, and the account's money
-    assert set(codes) - COLUMNS.keys() == {"FREEZE", "PRICE_BAND", "CASH"}
+    found = compared()
+    assert found.keys() - COLUMNS.keys() == set(OF_NO_COLUMN.split())
+    # the session has the instant that follows from the column
+    wrong = {code for code, column in COLUMNS.items() if column not in found.get(code, set())}
+    assert wrong == {"ENTRY_CUTOFF"}
+    assert not {
+        code for code in OF_NO_COLUMN.split() if any("max_" in name for name in found[code])
+    }

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,7 @@ from typing import Any, cast
 
 import duckdb
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -27,6 +29,8 @@ from duckbourse.brokers._template.broker import TemplateBroker
 from duckbourse.brokers._template.client import Transport
 from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.cli.doctor import _accounts
+from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
 from duckbourse.orders import events
@@ -35,11 +39,13 @@ from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import CashKind, PriceSilent, TradingState
 from duckbourse.orders.journal import (
     HEAD,
+    Journal,
     lock_folder,
     open_journal,
     read_archive,
     read_journal,
 )
+from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import (
     Exits,
     Order,
@@ -63,10 +69,10 @@ from duckbourse.trading.session_folder import (
     create,
     folder_of,
     latest,
-    name_positions,
     read,
     traded_until,
     unwatched,
+    what_is_open,
 )
 from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import LIMITS, fill
@@ -510,10 +516,80 @@ def test_what_is_open_without_a_loop_is_named(product: Product, ends: bool, is_n
                 at=clock.now(), session_date=folder.session_date, equity_amount=Decimal(1)
             )
         )
-    assert unwatched() == []  # a loop trades it
+    assert unwatched() == ([], [])  # a loop trades it
     journal.close()
-    found = [(each.account, name_positions(book)) for each, book in unwatched()]
-    assert found == ([("test", "A +1")] if is_named else [])
+    assert left() == ([("test", "positions open: A +1")] if is_named else [])
+
+
+def left() -> list[tuple[str, str]]:
+    return [(each.account, what_is_open(book)) for each, book in unwatched()[0]]
+
+
+def at_work(journal: Journal, side: Side, strategy: str, quantity: int = 0) -> None:
+    """Record an entry for 10 shares at the broker, of which some are filled."""
+    request = Request(
+        order_id=strategy,
+        symbol="A",
+        side=side,
+        quantity=10,
+        product=Product.MIS,
+        correlation_id=strategy,
+        strategy=strategy,
+        limit_price=Decimal(100),
+    )
+    journal.append(events.OrderIntended(at=clock.now(), request=request))
+    journal.append(events.OrderSent(at=clock.now(), order_id=strategy))
+    acked = events.OrderUpdated(
+        at=clock.now(), order_id=strategy, state=State.ACKED, broker_order_id=strategy
+    )
+    journal.append(acked)
+    if quantity:
+        filled = fill(quantity, "100", product=Product.MIS)
+        filled = replace(filled, order_id=strategy, fill_key=strategy, side=side)
+        journal.append(events.FillBooked(at=clock.now(), fill=filled))
+
+
+def test_orders_at_work_without_a_loop_are_named() -> None:
+    """They may fill at any moment, and doctor said that nothing was held."""
+    begin(0)
+    journal, _ = open_journal(latest("test", None).path)
+    at_work(journal, Side.BUY, "one")
+    journal.close()
+    assert left() == [("test", "orders at work: A +10")]
+
+
+def test_strategies_that_offset_each_other_without_a_loop_are_named() -> None:
+    """The account held nothing, and each of them had something to close."""
+    begin(0)
+    journal, _ = open_journal(latest("test", None).path)
+    at_work(journal, Side.BUY, "one", 10)
+    at_work(journal, Side.SELL, "two", 10)
+    journal.close()
+    held = "held by strategies that offset each other: A +10 of one, A -10 of two"
+    assert left() == [("test", held)]
+
+
+@pytest.mark.parametrize("is_journal", [False, True])
+def test_an_account_that_cannot_be_read_hides_no_other(is_journal: bool) -> None:
+    """One damaged journal stopped `status`, and doctor named no other account."""
+    begin(0)
+    folder = latest("test", None)
+    journal, _ = open_journal(folder.path)
+    at_work(journal, Side.BUY, "one")
+    journal.close()
+    damaged = folder_of("another")
+    shutil.copytree(folder.path, damaged)
+    described = msgspec.json.encode(replace(folder, account="another"))
+    (damaged / "session.json").write_bytes(described if is_journal else b"{")
+    with contextlib.closing(sqlite3.connect(damaged / "journal.sqlite")) as connection, connection:
+        connection.execute("update events set body='{' where row=1")
+    found = report()
+    assert [each["account"] for each in found["unwatched"]] == ["test"]
+    [problem] = found["unreadable_accounts"]
+    assert "another" in problem
+    finding = _accounts()
+    assert (finding.level, problem in finding.found) == ("fail", True)
+    assert "test on " in finding.found and "orders at work: A +10" in finding.found
 
 
 def test_nobody_begins_another_session_between_a_beginning_and_its_trading() -> None:

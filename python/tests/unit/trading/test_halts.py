@@ -127,6 +127,16 @@ def test_no_start_lifts_what_stopped_trading(
     assert account.start().book.state is ACTIVE
 
 
+def obey(trader: Trader, name: str, reason: str, request_id: str = "") -> Answer:
+    return trader._handle_command(Command(name, reason, "trader", request_id=request_id))
+
+
+def resume_of(trader: Trader, *requests: str) -> Command:
+    """What is sent now, while these requests wait."""
+    lifts = state_of(trader.book)
+    return Command("resume", "over", "trader", lifts=lifts, lifts_requests=requests)
+
+
 def test_a_resume_lifts_what_its_sender_knew_of_and_nothing_later(account: Account) -> None:
     """Sent in the evening, it lifted what the next start had halted the account for."""
 
@@ -152,14 +162,60 @@ def test_a_resume_lifts_what_its_sender_knew_of_and_nothing_later(account: Accou
 def test_a_resume_lifts_the_stop_that_waited_when_it_was_sent(
     account: Account, stop: str, is_damaged: bool
 ) -> None:
-    def obey(trader: Trader) -> None:
-        resume = Command("resume", "over", "trader", lifts=state_of(trader.book))
+    def start(trader: Trader) -> None:
+        resume = resume_of(trader, "stop")
         if is_damaged:
             trader.manager.set_state(HALTED, "the journal was damaged", "journal")
-        command(stop)(trader)
+        obey(trader, stop, "news", "stop")
         assert trader._handle_command(resume).is_obeyed is not is_damaged
+        # whoever asks again knows of both
+        assert trader._handle_command(resume_of(trader)).is_obeyed
 
-    assert account.start(obey).book.state is (HALTED if is_damaged else ACTIVE)
+    assert account.start(start).book.state is ACTIVE
+
+
+@pytest.mark.parametrize("is_stopped_again", [False, True])
+@pytest.mark.parametrize("state", [ACTIVE, REDUCING, HALTED])
+@pytest.mark.parametrize("stop", ["halt", "square-off"])
+def test_a_resume_never_lifts_a_stop_by_hand_that_came_after_it_was_sent(
+    account: Account, stop: str, state: TradingState, *, is_stopped_again: bool
+) -> None:
+    """A resume for a feed that was back lifted the halt of whoever saw more than the feed."""
+
+    def start(trader: Trader) -> None:
+        trader.manager.set_state(state, "the feed failed", "feed")
+        if is_stopped_again:
+            obey(trader, "square-off", "at first", "first")
+        resume = resume_of(trader, *["first"] * is_stopped_again)
+        obey(trader, stop, "news", "later")
+        shown = state_of(trader.book)
+        answer = trader._handle_command(resume)
+        wanted = f"{shown} came after it was sent; ask again to lift that"
+        # what is squared off already is not stopped again by another square-off
+        is_same = shown == resume.lifts
+        assert (answer.is_obeyed, is_same) in [(True, True), (False, False)]
+        assert is_same or (answer.message, state_of(trader.book)) == (wanted, shown)
+        assert trader._handle_command(resume_of(trader)).is_obeyed
+
+    assert account.start(start).book.state is ACTIVE
+
+
+def test_a_resume_lifts_what_was_squared_off_in_the_session_before(account: Account) -> None:
+    """The state that its sender saw is shown without the square-off, which has ended."""
+
+    def stop(trader: Trader) -> Command:
+        trader.manager.set_state(HALTED, "news", "feed")
+        obey(trader, "square-off", "at first", "first")
+        return resume_of(trader)
+
+    sent: list[Command] = []
+    account.start(lambda trader: sent.append(stop(trader)))
+
+    def begin(trader: Trader) -> None:
+        trader.book.flatten_reason = None  # as a new session does
+        assert trader._handle_command(sent[0]).is_obeyed
+
+    account.start(begin)
 
 
 def test_a_start_lifts_the_halt_of_a_broker_that_differed(account: Account) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -17,8 +19,9 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.orders.bus import Bus, LimitBreached
 from duckbourse.orders.order import Reason
 from duckbourse.risk.checks import open_checks
-from duckbourse.settings import PROJECT
+from duckbourse.settings import PROJECT, settings
 from duckbourse.trading.session import SessionConfig, TradingSession
+from duckbourse.trading.session_folder import trading_now
 from duckbourse.trading.strategies import open_strategies
 from duckbourse.trading.subscribers import open_subscribers, subscribe
 from tests.support.factories import NOW
@@ -97,6 +100,43 @@ def test_the_subscriber_is_given_the_bus_of_a_session(
     assert capsys.readouterr().out == "signal CASH cash=1\n"
     with pytest.raises(ConfigurationError, match="the subscriber broken failed: KeyError"):
         subscribe({"broken": lambda _: os.environ["NO_SUCH_VARIABLE"]}, Bus())
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path / "data"))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.some_day
+@pytest.mark.usefixtures("data")
+def test_the_commands_find_the_session_from_python(
+    pasted: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It wrote no description of its session, so no halt and no status found it."""
+    monkeypatch.syspath_prepend(pasted)
+    market = Market(pasted / "session")
+    mine = importlib.import_module("my_session")
+    found: list[list[str]] = []
+
+    def look() -> None:
+        found.append([each.account for each in trading_now()])
+
+    def newest(*_: object, **__: object) -> object:
+        return SimpleNamespace(newer=market.publication)
+
+    def open_feed(*_: object, **__: object) -> object:
+        look()
+        return market.feed([])
+
+    monkeypatch.setattr(mine, "Publications", newest)
+    monkeypatch.setattr(mine, "open_feed", open_feed)
+    mine.main()
+    look()
+    assert found == [["test"], []]
+    assert capsys.readouterr().out == "the broker agrees\n"
 
 
 def test_the_check_denies(pasted: Path) -> None:

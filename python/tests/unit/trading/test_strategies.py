@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,8 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from duckbourse import plugins
+from duckbourse.cli.trade import _intended_orders
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders import events
+from duckbourse.orders.bus import LimitBreached
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
@@ -585,6 +588,63 @@ def test_a_strategy_takes_up_its_session_before_it_is_asked(tmp_path: Path) -> N
         ticks = [tick(at(9, minute, second), 100) for second in range(4)]
         market.trade(ticks, to_end=False)
     assert [each.count for each in opened] == [0, 1]
+
+
+def test_a_strategy_needs_no_method_but_the_one_that_is_asked(tmp_path: Path) -> None:
+    """A class without our base failed at its start, since it had no on_start."""
+
+    class Plain:
+        def generate_orders(self, context: Context) -> Sequence[Wanted]:
+            return [context.entry("one", "A", Side.BUY, 10)] if context.price("A") else []
+
+    market = Market(tmp_path / "session", signals=[], others={"plain": Plain})  # type: ignore[dict-item]
+    trader = market.trade([tick(at(9, 45, second), 100) for second in range(4)], to_end=False)
+    assert not trader.strategies.failures
+    [entry] = trader.book.held_entries()
+    assert entry.filled_quantity == 10
+
+
+@pytest.mark.some_day
+def test_a_dry_run_lets_a_strategy_take_up_the_session(tmp_path: Path) -> None:
+    """One that begins in on_start failed in a dry run, and traded live."""
+    market = Market(tmp_path / "session", signals=[])
+    feed = market.feed([tick(at(9, 45, second), 100) for second in range(4)])
+    strategy = Counting()
+    publication = market.publication()
+    intended = _intended_orders(publication, feed, {"counting": strategy}, None)
+    rows, failures = asyncio.run(intended)
+    assert ([row["symbol"] for row in rows], failures) == (["A"], {})
+    assert strategy.count == 0
+
+
+def test_a_strategy_that_trails_is_refused_once_where_a_person_moved_the_stop(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each pass asked for another stop, and was reported to every subscriber."""
+
+    def move(trader: Trader) -> None:
+        moved = OrderByHand(action="modify", target="A", stop_price=Decimal(99))
+        send(market.folder, "order", "by hand", request_id="move", order=moved)
+
+    class Trailing(Strategy):
+        def __init__(self) -> None:
+            self.stop = Decimal(80)
+
+        def generate_orders(self, context: Context) -> Sequence[Wanted]:
+            if not context.account.orders:
+                return [buy(10, STOP)(context)]
+            self.stop += Decimal("0.01")
+            return [
+                ChangeExits(entry.request.order_id, Exits(stop_price=self.stop))
+                for entry in context.entries
+            ]
+
+    market.others = {"one": Trailing}
+    published: list[object] = []
+    monkeypatch.setattr(Trader, "publish", lambda _, event, *__: published.append(event))
+    market.trade(steady(*[100] * 10), at_tick={14: move}, to_end=False)
+    assert [each.by for each in market.of(events.ExitsChanged)][-1] == "by_hand"
+    assert [each.code for each in published if isinstance(each, LimitBreached)] == ["EXITS"]
 
 
 def test_a_strategy_that_fails_to_take_up_its_session_is_not_asked(tmp_path: Path) -> None:
