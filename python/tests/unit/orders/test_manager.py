@@ -657,11 +657,15 @@ def test_an_order_in_flight_is_looked_up(tmp_path: Path, was_placed: bool) -> No
     assert harness.broker.calls["place"] == 0
 
 
-def test_a_start_ends_though_the_broker_answers_no_look_up(tmp_path: Path) -> None:
-    """It asked for ever, with no stop in force."""
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_start_ends_though_the_broker_answers_no_look_up(tmp_path: Path, days: int) -> None:
+    """It asked for ever, with no stop in force. On a later day, the order has not just expired."""
     asked = request("a")
+    sent_at = clock.now() - timedelta(days=days)
     journal, _ = open_journal(tmp_path)
-    journal.append(events.OrderIntended(at=NOW, request=asked)).result()
+    journal.append(events.OrderIntended(at=sent_at, request=asked)).result()
+    if days:
+        journal.append(events.OrderSent(at=sent_at, order_id=asked.order_id)).result()
     journal.close()
     harness = ManagerHarness(tmp_path, FakeExchange())
     count = 0

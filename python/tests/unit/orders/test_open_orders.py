@@ -370,6 +370,15 @@ def test_a_session_begins_where_only_trades_are_missing() -> None:
     assert book.held_quantity(entry.order_id) == 6
 
 
+def test_the_next_session_knows_what_is_open_and_not_what_ended() -> None:
+    """What the broker has yet to end was an order that the book lacked."""
+    rests, ended = request(), request()
+    over = events.OrderUpdated(at=NOW, order_id=ended.order_id, state=State.CANCELLED)
+    book = book_with(*opened_as(rests), *opened_as(ended), over)
+    carry(book)
+    assert list(book.orders) == list(book.live) == [rests.order_id]
+
+
 def test_a_split_takes_provisional_fills_as_final() -> None:
     """The next fill divided them again, in shares of before the split."""
     entry = request(product=Product.CNC)

@@ -13,12 +13,13 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.orders import events
+from duckbourse.orders.book import Book
 from duckbourse.orders.broker import Funds, Holding, TradeReport
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Side
-from duckbourse.orders.reconciliation import BROKER_DIFFERS
-from tests.support.factories import CAPITAL, NOW, request
+from duckbourse.orders.reconciliation import BROKER_DIFFERS, Statement, differences
+from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.fake_exchange import CAPABILITIES, FakeExchange
 from tests.unit.orders.test_manager import ManagerHarness
 
@@ -218,6 +219,20 @@ def test_charges_that_are_due_and_trades_of_others_explain_the_cash(tmp_path: Pa
         assert len(await harness.reconciliation.recover()) == 1
 
     played(tmp_path, exchange, play)
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_the_charges_of_earlier_days_are_not_due_any_more(days: int) -> None:
+    booked = fill(10, "100", filled_at=NOW - timedelta(days=days), charges_amount=Decimal(5))
+    book = Book(CAPITAL)
+    book.apply(events.FillBooked(at=NOW, fill=booked))
+    statement = Statement(
+        orders=[],
+        trades=[TradeReport(broker_order_id="V1", fill=booked)],
+        holdings=[Holding(symbol="A", product=Product.MIS, quantity=10)],
+        funds=Funds(cash_amount=CAPITAL - 1000 - 5 * days),
+    )
+    assert differences(book, statement, NOW.date()) == ()
 
 
 def test_an_order_that_the_broker_forgot_overnight_has_expired(tmp_path: Path) -> None:

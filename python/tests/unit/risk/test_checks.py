@@ -199,6 +199,14 @@ def modified(asked: Request, quantity: int, limit: str) -> list[events.Event]:
     ]
 
 
+def crossing_exits(*, is_cancelled: bool = False) -> tuple[Request, Book, dict[str, Any]]:
+    """Return the exit of a long, and a book with that of another strategy's short at its price."""
+    theirs = order_request(reason=Reason.STOP, strategy="other")
+    cancel = events.CancelRequested(at=NOW, order_id=theirs.order_id)
+    book = book_with(bought("A", 100), *opened_as(theirs), *([cancel] if is_cancelled else []))
+    return order_request(side=Side.SELL, reason=Reason.STOP), book, {}
+
+
 Case = tuple[str, Callable[[], tuple[Request, Book, dict[str, Any]]], str | None]
 SELL = Side.SELL
 CASES: list[Case] = [
@@ -347,6 +355,16 @@ CASES: list[Case] = [
     (
         "an open order of ours out of reach",
         lambda: (order_request(), book_with(*opened(side=SELL, limit_price=Decimal(101))), {}),
+        None,
+    ),
+    (
+        "an exit across the exit of another strategy",
+        lambda: crossing_exits(),
+        "SELF_CROSS: limit_price=100, open=100",
+    ),
+    (
+        "an exit across one of another strategy that is being cancelled",
+        lambda: crossing_exits(is_cancelled=True),
         None,
     ),
     (

@@ -18,7 +18,9 @@ from duckbourse.cli.session import _open_figures
 from duckbourse.cli.trade import ending, round_trips, unwatched
 from duckbourse.errors import BrokerRejected, ConfigurationError
 from duckbourse.orders import events
+from duckbourse.orders.book import provisional_key
 from duckbourse.orders.events import TradingState
+from duckbourse.orders.journal import FILE, HEAD, open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Product, Reason, Request, Side
 from duckbourse.streaming.feed import Tick
@@ -26,6 +28,7 @@ from duckbourse.trading import last_prices
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Close
+from tests.support.factories import fill
 from tests.support.market import ZONE, Market, at, exits, signal, tick, with_limits
 from tests.unit.trading.test_strategies import At
 
@@ -97,7 +100,8 @@ def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None
     trader = market.trade(TICKS, to_end=False)
     assert answered(market, "one").message == "10 of 10 A filled at 100"
     order(market, "one", "buy", quantity=10)
-    trader = market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
+    # without a limit of its own, it is the same one at any price
+    trader = market.trade([tick(at(9, 46, second), 101) for second in range(4)], to_end=False)
     assert len(trader.book.orders) == 1
     assert answered(market, "one").message == "10 of 10 A filled at 100"
     order(market, "one", "sell", quantity=10)
@@ -248,6 +252,48 @@ def test_closing_names_the_strategy_or_takes_all(market: Market) -> None:
     assert len(trader.book.open_positions()) == 1
 
 
+def test_what_no_order_opened_is_closed_once_its_trades_are_known_and_for_no_strategy(
+    market: Market,
+) -> None:
+    def trade(quantity: int, **changed: Any) -> Callable[[Trader], None]:
+        stray = fill(quantity, "100", order_id="nobody", **changed)
+        return lambda trader: trader.manager.record(events.FillBooked(at=clock.now(), fill=stray))
+
+    def know(trader: Trader) -> None:
+        none = events.ProvisionalReduced(at=clock.now(), order_id="nobody", quantity=0)
+        trader.manager.record(none)
+        trade(10)(trader)
+
+    def close(name: str, **terms: Any) -> Callable[[Trader], None]:
+        return ordering(market, name, "close", **terms)
+
+    key = provisional_key("nobody")
+    trader = market.trade(
+        TICKS,
+        at_tick={
+            1: trade(10, fill_key=key, is_provisional=True),
+            2: close("early"),
+            3: know,
+            4: close("of-one", strategy="signals"),
+            5: close("all"),
+            8: trade(5),
+            9: close("again"),
+        },
+        to_end=False,
+    )
+    what = "no order of this account opened A"
+    assert [answered(market, name).message for name in ("early", "of-one", "all", "again")] == [
+        f"{what}, and its trades are not reported yet: ask again",
+        f"{what}; to close it, leave --strategy out",
+        "closed 10 of 10 A",
+        "closed 5 of 5 A",
+    ]
+    taken = [event.request for event in market.of(events.PositionTakenOver)]
+    assert [request.quantity for request in taken] == [10, 5]
+    assert len({request.order_id for request in taken}) == 2
+    assert not trader.book.open_positions() and not trader.book.unowned()
+
+
 def test_an_order_is_not_sold_from_what_a_strategy_holds(market: Market) -> None:
     market.signals = [signal()]
     market.limits = with_limits(product=Product.CNC)
@@ -368,6 +414,41 @@ def test_what_waited_as_the_loop_was_killed_is_not_sent_and_answered(market: Mar
     answer = answered(market, "buy-5")
     assert (answer.is_obeyed, answer.is_final) == (False, True)
     assert answer.message == "denied: CANCELLED: state=waiting, sent=no"
+
+
+def test_what_waited_and_is_not_in_the_journal_is_answered_as_not_sent(market: Market) -> None:
+    """It cannot be found by its id, which nobody else has."""
+    slow(market)
+    market.trade(MINUTES[:2], to_end=False)
+    recorded = read_journal(market.folder)
+    for path in (*market.folder.glob(f"{FILE}*"), market.folder / HEAD):
+        path.unlink()
+    journal, _ = open_journal(market.folder)
+    for event in recorded:
+        if not isinstance(event, events.OrderWaiting):
+            journal.append(event)
+    journal.close()
+    market.trade([tick(at(9, 45, 10), 100)], to_end=False)
+    answer = answered(market, "buy-5")
+    assert (answer.is_obeyed, answer.is_final) == (False, True)
+    assert answer.message == "not sent: its loop ended before it had its turn"
+
+
+def test_what_is_closed_as_its_order_is_open_is_cancelled_by_the_next_loop_too(
+    market: Market,
+) -> None:
+    class Never(PaperBroker):
+        async def cancel(self, broker_order_id: str) -> None:
+            raise BrokerRejected("RMS: try later")
+
+    market.broker = Never
+    order(market, "one", "buy", quantity=10, limit_price=LIMIT)
+    trader = market.trade(TICKS, at_tick={3: ordering(market, "two", "close")}, to_end=False)
+    assert [each.state for each in trader.book.orders.values()] == [State.OPEN]
+    market.broker = PaperBroker
+    later = [tick(at(9, 46, second), 100) for second in range(4)]
+    trader = market.trade(later, to_end=False)
+    assert [each.state for each in trader.book.orders.values()] == [State.CANCELLED]
 
 
 def test_an_order_that_rests_as_the_loop_is_killed_is_answered_by_the_next(market: Market) -> None:

@@ -287,14 +287,18 @@ def test_a_publication_without_what_is_held_keeps_it_looked_after(market: Market
     assert {order.request.reason for order in exits(trader)} == {Reason.SQUARE_OFF}
 
 
-def test_a_symbol_that_is_silent_is_reported_once(market: Market) -> None:
+def test_a_symbol_that_is_silent_is_reported_once_until_it_trades(market: Market) -> None:
     """It kept its old price, and nobody was notified."""
     market.instruments = {name: instrument(name) for name in "AB"}
-    others = [tick(at(9, 46, second), 100, "B") for second in range(0, 60, 10)]
-    others += [tick(at(9, 47, second), 100, "B") for second in range(0, 60, 10)]
-    market.trade(entered(*others), to_end=False)
-    [silent] = market.of(events.PriceSilent)
-    assert (silent.symbol, silent.seconds) == ("A", 68)
+    others = [
+        tick(at(9, minute, second), 100, "B")
+        for minute in range(46, 51)
+        for second in range(0, 60, 10)
+    ]
+    traded = tick(at(9, 48, 5), 100)
+    market.trade(entered(*others[:13], traded, *others[13:]), to_end=False)
+    silences = [(silent.symbol, silent.seconds) for silent in market.of(events.PriceSilent)]
+    assert silences == [("A", 68), ("A", 65)]
 
 
 @pytest.mark.parametrize("what", ["on_batch", "gauges", "newer", "recorder"])
@@ -442,21 +446,50 @@ def test_a_resumption_ends_a_square_off_and_tries_again(market: Market) -> None:
     assert len(trader.book.open_positions()) == 1
 
 
-@pytest.mark.some_day
-def test_a_halt_by_hand_tries_an_exit_again_at_once(market: Market) -> None:
+@pytest.mark.parametrize("command", ["halt", "resume"])
+def test_a_command_tries_an_exit_at_once_and_begins_its_pauses_again(
+    market: Market, command: str
+) -> None:
+    """Also the count of the refusals that halt the account."""
+
     class Never(Refusing):
         refusals = 1000
 
     market.broker = Never
 
-    def halt(trader: Any) -> None:
-        send(market.folder, "halt", "look at it")
+    def ask(trader: Any) -> None:
+        send(market.folder, command, "look at it")
 
     # after six refusals the pause is ten seconds
-    trader = market.trade(entered(*falling([97] * 22, at(9, 50))), at_tick={23: halt}, to_end=False)
+    trader = market.trade(entered(*falling([97] * 26, at(9, 50))), at_tick={23: ask}, to_end=False)
     tried = [order.sent_at for order in exits(trader) if order.sent_at]
-    assert tried[-1] - tried[-2] < timedelta(seconds=10)
-    assert len(tried) == 7
+    pauses = [(b - a).total_seconds() for a, b in itertools.pairwise(tried)]
+    assert pauses == [1, 1, 2, 5, 10, 2, 1, 1, 2]
+    changes = [
+        (event.state, event.at)
+        for event in market.of(events.TradingStateChanged)
+        if event.by != "start"
+    ]
+    resumed = [(TradingState.ACTIVE, at(9, 50, 21)), (TradingState.HALTED, at(9, 50, 23))]
+    again = resumed if command == "resume" else [(TradingState.HALTED, at(9, 50, 21))]
+    assert changes == [(TradingState.HALTED, at(9, 50, 2)), *again]
+
+
+def test_a_square_off_by_hand_closes_what_the_one_of_the_session_leaves(market: Market) -> None:
+    """Deliveries are held overnight, unless a person closes everything."""
+    market.limits = with_limits(product=Product.CNC)
+    market.signals, market.others = [], {"overnight": Overnight}
+
+    def square_off(trader: Any) -> None:
+        assert trader.book.flatten_reason is Reason.SQUARE_OFF
+        assert trader.book.open_positions() and not exits(trader)
+        send(market.folder, "square-off", "enough")
+
+    ticks = entered(*falling([100] * 6, at(15, 45)))
+    trader = market.trade(ticks, at_tick={4: square_off})
+    assert [(order.request.reason, order.state) for order in exits(trader)] == [
+        (Reason.BY_HAND, State.FILLED)
+    ]
 
 
 def test_a_command_is_answered_with_what_was_done(market: Market) -> None:

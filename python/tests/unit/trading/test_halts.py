@@ -21,6 +21,7 @@ from duckbourse.orders.order import Product, Reason
 from duckbourse.orders.reconciliation import BROKER_DIFFERS
 from duckbourse.trading.commands import Answer, Command, state_of
 from duckbourse.trading.loop import RECONCILE_SECONDS, Trader
+from duckbourse.trading.strategy import Context, Strategy, Wanted
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
@@ -50,6 +51,7 @@ class Account:
     def __init__(self, folder: Path) -> None:
         self.market = Market(folder, signals=[])
         self.journal = MemoryJournal()
+        self.strategies: dict[str, Strategy] = {}
 
     def start(
         self, do: Callable[[Trader], object] = lambda _: None, *, is_odd: bool = False
@@ -78,7 +80,7 @@ class Account:
         )
         ticks = [tick(at(9, 45) + timedelta(seconds=second), 100) for second in range(1, 100)]
         feed = MarketFeed(ticks, ("A",), venue=venue)
-        trader = Trader(self.market.publication(), manager, feed, {}, folder)
+        trader = Trader(self.market.publication(), manager, feed, self.strategies, folder)
         return trader, venue
 
     def trade(self, begin: Callable[[OddVenue], None]) -> Trader:
@@ -223,6 +225,32 @@ def test_a_start_lifts_the_halt_of_a_broker_that_differed(account: Account) -> N
     assert account.start().book.state is ACTIVE
     assert account.start(is_odd=True).book.state is HALTED
     assert account.start().book.state is ACTIVE
+
+
+class Beginning(Strategy):
+    """Counts how often it takes up a session."""
+
+    count = 0
+
+    def on_start(self, context: Context) -> None:
+        self.count += 1
+
+    def generate_orders(self, context: Context) -> Sequence[Wanted]:
+        return []
+
+
+@pytest.mark.parametrize("is_odd", [False, True])
+def test_nobody_resumes_and_no_strategy_begins_where_the_broker_differs(
+    account: Account, is_odd: bool
+) -> None:
+    account.strategies["one"] = strategy = Beginning()
+    answers: list[Answer] = []
+    trader = account.start(lambda trader: answers.append(command("resume")(trader)), is_odd=is_odd)
+    state = HALTED if is_odd else ACTIVE
+    assert (answers[0].is_obeyed, trader.book.state) == (not is_odd, state)
+    assert strategy.count == (not is_odd)
+    if is_odd:
+        assert answers[0].message == "the broker differs: A MIS: 0 here, 7 at the broker"
 
 
 def test_a_square_off_never_lowers_a_halt(account: Account) -> None:

@@ -24,6 +24,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
+from duckbourse.streaming.feed import Tick
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, send
 from duckbourse.trading.exits import _id_of
 from duckbourse.trading.loop import Trader
@@ -183,6 +184,25 @@ def test_a_stop_that_the_market_reaches_is_executed_once(tmp_path: Path) -> None
     (stop,) = day.stops()
     assert stop.state is State.FILLED
     assert len(trader.book.orders) == 2
+
+
+def test_a_stop_that_the_broker_does_not_trigger_is_taken_over_after_a_while(
+    tmp_path: Path,
+) -> None:
+    class Stuck(Venue):
+        def on_tick(self, tick: Tick) -> None:
+            rests = any(each.state is State.TRIGGER_PENDING for each in self._orders.values())
+            if tick.price > 98 or not rests:
+                super().on_tick(tick)
+
+    day = Day(tmp_path / "day")
+    day.venue_class = Stuck
+    trader = day.traded([*ENTERED, *(tick(at(9, 50, second), 97) for second in range(6))])
+    assert day.held() == 0
+    assert [each.state for each in day.stops()] == [State.CANCELLED]
+    assert [each.request.reason for each in exits(trader)] == [Reason.STOP] * 2
+    [asked] = [each for each in day.journal.events if isinstance(each, events.CancelRequested)]
+    assert asked.at == at(9, 50, trader.publication.limits.exit_reprice_ms / 1000)
 
 
 def test_a_resting_stop_follows_a_trailing_stop_in_steps(tmp_path: Path) -> None:
@@ -448,6 +468,32 @@ def test_a_stop_that_a_person_moves_moves_at_the_broker_at_once(
     day.traded([tick(at(9, 47, second), 100) for second in range(4)])
     [stop] = day.stops()
     assert stop.trigger_price == (Decimal("95.5") if "stop_price" in moved else Decimal("90.5"))
+
+
+@pytest.mark.parametrize(("is_moved", "trigger"), [(False, "90"), (True, "90.5")])
+def test_a_trail_moves_in_steps_from_where_its_stop_was_placed_or_moved(
+    tmp_path: Path, is_moved: bool, trigger: str
+) -> None:
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, trail_distance=10))
+    rising = [tick(at(9, 48, second), f"100.{second + 1}") for second in range(6)]
+    day.traded([*ENTERED, tick(at(9, 46), 100), *([] if is_moved else rising)])
+    if is_moved:
+        wanted = OrderByHand(action="modify", target="A", trail_distance=Decimal("9.5"))
+        with clock.driven_by(lambda: at(9, 46)):
+            send(day.market.folder, "order", "by hand", request_id="move", order=wanted)
+        day.traded([*(tick(at(9, 47, second), 100) for second in range(3)), *rising])
+    assert [each.trigger_price for each in day.stops()] == [Decimal(trigger)]
+
+
+def test_a_stop_rests_for_no_more_than_one_order_may_have(tmp_path: Path) -> None:
+    """To make it smaller, it may have the last requests, which are kept for exits."""
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, stop_price=95))
+    day.market.limits = with_limits(max_orders_per_session=3)
+    day.traded(ENTERED)
+    assert [each.quantity for each in day.stops()] == [100]
+    day.market.instruments = {"A": instrument(freeze_quantity=60)}
+    day.traded([tick(at(9, 46, second), 100) for second in range(4)])
+    assert [(each.state, each.quantity) for each in day.stops()] == [(State.TRIGGER_PENDING, 60)]
 
 
 def test_a_move_that_the_broker_refuses_waits_before_the_next_try(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +13,7 @@ from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.publication import Signal
 from tests.support.market import Market, at, instrument, signal, tick, with_limits
 
 
@@ -67,3 +68,36 @@ def test_an_order_is_no_larger_than_the_account_allows(
     [intended] = session.of(events.OrderIntended)
     # 25 percent of 100,000 for an order, or less for a symbol, at the limit of 101
     assert intended.request.quantity == quantity
+
+
+class Finding:
+    """Scans that find signals with the first ticks."""
+
+    def __init__(self, *found: Signal) -> None:
+        self._found = found
+
+    async def on_ticks(self, *_: object) -> Sequence[Signal]:
+        found, self._found = self._found, ()
+        return found
+
+
+def test_a_signal_that_was_found_while_trading_outlives_its_publication(tmp_path: Path) -> None:
+    session = Market(tmp_path, signals=[])
+
+    def find(trader: Trader) -> None:
+        trader.scans = Finding(signal())  # type: ignore[assignment]
+
+    def renew(trader: Trader) -> None:
+        trader._use_publication(session.publication())
+
+    ticks = [tick(at(9, 44, second), 100) for second in (57, 58, 59)]
+    session.trade([*ticks, tick(at(9, 45, 1), 100)], at_tick={1: find, 3: renew})
+    assert entries(session) == [(at(9, 45, 1), "A")]
+
+
+def test_a_tick_is_of_the_session_from_its_open_until_before_its_close(tmp_path: Path) -> None:
+    session = Market(tmp_path, signals=[], closes=at(10))
+    times = [at(9, 29, 59), at(9, 30), at(9, 59, 59), at(10)]
+    trader = session.trade([tick(when, 100) for when in times])
+    assert (trader.tick_count, trader.stray_tick_count) == (2, 2)
+    assert trader.prices["A"] == (Decimal(100), at(9, 59, 59))

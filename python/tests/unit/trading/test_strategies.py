@@ -388,6 +388,14 @@ def test_a_strategy_moves_its_own_exits_only(market: Market) -> None:
     assert not market.of(events.StrategyFailed)
 
 
+def test_exits_that_are_as_they_are_wanted_are_not_moved_again(market: Market) -> None:
+    """A strategy may ask for them at each step."""
+    again = ((at(9, minute), moved(stop_price=99)) for minute in (46, 47, 48))
+    market.others = {"one": lambda: At((at(9, 45), buy(10, STOP)), *again)}
+    market.trade(steady(100, 100, 100, 100), to_end=False)
+    assert [event.at for event in market.of(events.ExitsChanged)] == [at(9, 46)]
+
+
 def test_exits_that_would_be_due_at_once_are_not_moved(market: Market) -> None:
     market.others = {
         "one": lambda: At((at(9, 45), buy(10, STOP)), (at(9, 46), moved(stop_price=101)))
@@ -574,6 +582,24 @@ class Counting(Strategy):
 
     def generate_orders(self, context: Context) -> Sequence[Wanted]:
         return [context.entry("one", "A", Side.BUY, 10)] if context.price("A") else []
+
+
+def test_a_strategy_is_asked_unless_its_account_is_halted(market: Market) -> None:
+    """What it wants once would be denied, and it would not ask again."""
+    asked: list[datetime] = []
+
+    class Noting(Strategy):
+        def generate_orders(self, context: Context) -> Sequence[Wanted]:
+            asked.append(context.now)
+            return []
+
+    def to(state: TradingState) -> Callable[[Trader], None]:
+        return lambda trader: trader.manager.set_state(state, "noon", "test")
+
+    market.others = {"one": Noting}
+    states = (TradingState.HALTED, TradingState.REDUCING, TradingState.ACTIVE)
+    market.trade(steady(100), at_tick={number: to(state) for number, state in enumerate(states, 1)})
+    assert asked == [at(9, 45, second) for second in (0, 2, 3)]
 
 
 def test_a_strategy_takes_up_its_session_before_it_is_asked(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,13 @@ import pytest
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
+from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
+from duckbourse.orders.book import Book
+from duckbourse.orders.broker import Update
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.manager import Manager
+from duckbourse.orders.manager import RECONNECT_SECONDS, Manager
 from duckbourse.orders.order import Order, Reason, Request, Side
 from duckbourse.risk import exits as rules
 from duckbourse.trading.loop import BY_STRATEGIES, Trader
@@ -21,7 +26,11 @@ from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import LOG
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import Context
+from tests.support.counted_loop import CountedLoop, run_counted
+from tests.support.factories import request
+from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker
 from tests.support.market import Market, at, exits, instrument, signal, tick
+from tests.support.venue import MemoryJournal
 from tests.unit.trading.test_strategies import At
 
 STOPPED = [
@@ -162,6 +171,45 @@ def test_an_adapter_that_fails_at_the_start_halts_the_account(market: Market) ->
     book = session.trader.book
     assert (book.state, book.state_reason) == (TradingState.HALTED, problem)
     assert book.open_positions()
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(BrokerUnclear("HTTP 502"), TradingState.ACTIVE), (KeyError("status"), TradingState.HALTED)],
+    ids=["of the broker", "of ours"],
+)
+def test_updates_that_break_off_are_followed_again(error: Exception, state: TradingState) -> None:
+    """What was missed is compared; nobody knows what else an update that failed here says."""
+
+    class Breaking(FakeExchangeBroker):
+        has_broken = False
+
+        async def updates(self) -> AsyncIterator[Update]:
+            if not self.has_broken:
+                self.has_broken = True
+                raise error
+            async for update in super().updates():
+                yield update
+
+    async def play(loop: CountedLoop) -> Manager:
+        exchange = FakeExchange()
+        manager = Manager(
+            Book(Decimal(100_000)),
+            MemoryJournal(),  # type: ignore[arg-type]
+            Breaking(exchange),
+            check=lambda *_: None,
+        )
+        manager.set_state(TradingState.ACTIVE, "reconciled", "start")
+        manager.follow()
+        await manager.place(request())
+        exchange.fill("V1", 10)
+        await asyncio.sleep(RECONNECT_SECONDS + 0.1)
+        return manager
+
+    with clock.driven_by(lambda: at(11)):
+        manager = run_counted(play, arrival_seconds=0)
+    assert manager.book.state is state
+    assert [order.state for order in manager.book.orders.values()] == [State.FILLED]
 
 
 def test_a_failure_is_recorded_though_strategies_failed_before(market: Market) -> None:
