@@ -70,7 +70,8 @@ class Work:
     next_try_at: float = -math.inf
     alert_at: float = math.inf
     refusal_count: int = 0
-    refused: set[str] = field(default_factory=set)
+    # the tries that were refused or filled, each of which counts once
+    counted: set[str] = field(default_factory=set)
     detail: str = ""
 
 
@@ -441,15 +442,16 @@ class ExitManager:
         return False
 
     def _count_refusals(self, entry_id: str, work: Work) -> None:
-        """Count each try that was denied, rejected or not placed; a pause follows it."""
+        """Count each try that was denied, rejected or not placed; a filled one ends their row."""
         for order in self.book.exits_of(entry_id):
             order_id = order.request.order_id
+            is_try = order.state in NEVER_FILLED and order.request.order_type is not OrderType.SL
+            if order_id in work.counted or not (is_try or order.state is State.FILLED):
+                continue
+            work.counted.add(order_id)
             if order.state is State.FILLED:
                 work.refusal_count = 0
-            is_try = order.state in NEVER_FILLED and order.request.order_type is not OrderType.SL
-            if not is_try or order_id in work.refused:
                 continue
-            work.refused.add(order_id)
             pause = RETRY_SECONDS[min(work.refusal_count, len(RETRY_SECONDS) - 1)]
             work.next_try_at = clock.session_seconds() + pause
             work.refusal_count += 1

@@ -492,6 +492,30 @@ def test_a_square_off_by_hand_closes_what_the_one_of_the_session_leaves(market: 
     ]
 
 
+def test_refusals_in_a_row_halt_also_after_a_part_was_closed(market: Market) -> None:
+    """The part ended each row of refusals, so they neither halted nor had longer pauses."""
+
+    class Later(PaperBroker):
+        exit_count = 0
+
+        async def place(self, request: Request) -> str:
+            self.exit_count += request.reason is not Reason.ENTRY
+            if self.exit_count > 1:
+                raise BrokerRejected("RMS: try later")
+            return await super().place(request)
+
+    market.broker = Later
+    market.trade(entered(), to_end=False)
+    market.instruments = {"A": instrument(freeze_quantity=100)}
+    trader = market.trade(falling([97] * 12, at(9, 50)), to_end=False)
+    [part, *refused] = exits(trader)
+    assert (part.state, part.filled_quantity) == (State.FILLED, 100)
+    tried = [order.sent_at for order in refused if order.sent_at]
+    pauses = [(b - a).total_seconds() for a, b in itertools.pairwise(tried)]
+    assert pauses == [1, 1, 2, 5]
+    assert trader.book.state_reason == "A could not be closed in 3 tries, which go on"
+
+
 def test_a_command_is_answered_with_what_was_done(market: Market) -> None:
     """An open entry of B, a position of A: what a halt, a square-off and a resume make of them."""
     market.instruments = {"A": instrument(), "B": instrument("B")}
