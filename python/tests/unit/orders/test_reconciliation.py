@@ -84,6 +84,21 @@ def test_trades_of_an_earlier_session_are_not_booked_again(tmp_path: Path) -> No
     assert not again.book.orders
 
 
+def test_a_start_compares_again_what_was_on_its_way(tmp_path: Path) -> None:
+    exchange = FakeExchange()
+
+    async def start(harness: ManagerHarness) -> None:
+        early = [[Holding(symbol="A", product=Product.MIS, quantity=7)]] * 2
+
+        async def positions() -> Sequence[Holding]:
+            return early.pop() if early else exchange.holdings()
+
+        harness.broker.positions = positions  # type: ignore[method-assign]
+        assert await harness.reconciliation.recover() == ()
+
+    played(tmp_path, exchange, start)
+
+
 def test_an_order_of_ours_that_still_works_is_looked_after(tmp_path: Path) -> None:
     exchange = FakeExchange()
 
@@ -122,6 +137,27 @@ def test_a_cancel_without_effect_can_be_asked_again_after_two_comparisons(tmp_pa
         assert not exchange.live
 
     played(tmp_path, exchange, play)
+
+
+def test_what_was_asked_without_effect_can_be_asked_again_after_a_start(tmp_path: Path) -> None:
+    exchange = FakeExchange()
+
+    async def ask(harness: ManagerHarness) -> None:
+        async def without_effect(broker_order_id: str) -> None: ...
+
+        harness.broker.cancel = without_effect  # type: ignore[method-assign]
+        order_id = (await harness.manager.place(request("entry"))).request.order_id
+        await harness.manager.cancel(order_id)
+
+    async def start(harness: ManagerHarness) -> None:
+        [order] = harness.book.open_orders()
+        assert order.is_cancel_pending
+        assert await harness.reconciliation.recover() == ()
+        await harness.manager.cancel(order.request.order_id)
+        assert not exchange.live
+
+    played(tmp_path, exchange, ask)
+    played(tmp_path, exchange, start)
 
 
 def test_the_same_tag_twice_at_the_broker_is_a_difference(tmp_path: Path) -> None:
@@ -203,10 +239,10 @@ def test_charges_that_are_due_and_trades_of_others_explain_the_cash(tmp_path: Pa
     async def play(harness: ManagerHarness) -> None:
         await harness.manager.place(request("entry"))
         exchange.fill("V1", 10)
-        # by phone, bought and sold
+        # by phone, bought and sold, both with a tag of that program
         exchange.place(request("a", order_id="mobile", quantity=3))
         exchange.fill("V2", 3)
-        exchange.place(request("b", order_id="mobile2", side=Side.SELL, quantity=3))
+        exchange.place(request("b", order_id="mobile", side=Side.SELL, quantity=3))
         exchange.fill("V3", 3, Decimal(110))
         cash = CAPITAL - 1000 + 30
 

@@ -354,6 +354,7 @@ def test_what_waits_for_its_turn_is_cancelled_like_what_is_open(
     trader = market.trade(MINUTES, at_tick={3: ordering(market, "two", action)}, to_end=False)
     assert len(market.of(events.OrderIntended)) == (4 if action == "cancel" else 8)
     assert [denied.code for denied in market.of(events.OrderDenied)] == ["CANCELLED"] * 2
+    assert len(market.of(events.ExitTriggered)) == (0 if action == "cancel" else 4)
     assert answered(market, "buy-5").message.startswith("denied: CANCELLED")
     held, message = (
         (8, "2 of 2 orders ended, 0 shares of them filled")

@@ -516,6 +516,41 @@ def test_refusals_in_a_row_halt_also_after_a_part_was_closed(market: Market) -> 
     assert trader.book.state_reason == "A could not be closed in 3 tries, which go on"
 
 
+def test_a_stronger_reason_tries_an_exit_at_once(market: Market) -> None:
+    class Never(Refusing):
+        refusals = 1000
+
+    market.broker = Never
+    market.signals = [signal(exit_at=at(15, 59))]
+    ticks = entered(*falling([97] * 27, at(15, 44, 35)))
+    trader = market.trade(ticks, to_end=False)
+    # the pause after the fifth refusal ends four seconds later
+    assert [(order.request.reason, order.sent_at) for order in exits(trader)][-2:] == [
+        (Reason.STOP, at(15, 44, 54)),
+        (Reason.SQUARE_OFF, at(15, 45)),
+    ]
+
+
+def test_a_command_does_not_widen_the_protection_of_an_exit(market: Market) -> None:
+    """It does after its time, counted from the command."""
+
+    def halt(_: Any) -> None:
+        send(market.folder, "halt", "look at it")
+
+    no_buyers = [tick(at(9, 50, second), 97, quantity=0) for second in range(5)]
+    trader = market.trade(entered(*no_buyers), at_tick={3: halt}, to_end=False)
+    assert [(each.at, each.limit_price) for each in market.of(events.ModifyRequested)] == [
+        (at(9, 50, 3), Decimal("95.06"))
+    ]
+    assert list(trader.exits.works) == list(trader.book.exit_reason)
+
+
+def test_an_exit_that_is_done_is_not_at_work_any_more(market: Market) -> None:
+    trader = market.trade(entered(*falling([97] * 4, at(9, 50))), to_end=False)
+    assert trader.book.exit_reason and not trader.book.held_entries()
+    assert not trader.exits.works and trader.health_problems() == []
+
+
 def test_a_command_is_answered_with_what_was_done(market: Market) -> None:
     """An open entry of B, a position of A: what a halt, a square-off and a resume make of them."""
     market.instruments = {"A": instrument(), "B": instrument("B")}
@@ -690,6 +725,14 @@ def test_a_share_that_has_not_traded_today_is_left_by_its_quote(
     prices = [bid or ask if wanted else 100] * 3
     trader = market.trade(falling(prices, later), to_end=False)
     assert bool(trader.book.open_positions()) is not bool(wanted)
+
+
+def test_a_share_that_has_not_traded_today_is_silent_since_the_open(market: Market) -> None:
+    quoted_later(market, at(9, 30), 0, 0)
+    day = timedelta(days=2)
+    market.trade([tick(at(9, 31, 5) + day, 100, "B")], to_end=False)
+    [silent] = market.of(events.PriceSilent)
+    assert (silent.symbol, silent.seconds) == ("A", 65)
 
 
 def test_a_quote_of_before_the_open_moves_no_exit(market: Market) -> None:

@@ -227,6 +227,18 @@ def test_a_start_lifts_the_halt_of_a_broker_that_differed(account: Account) -> N
     assert account.start().book.state is ACTIVE
 
 
+def test_a_daily_loss_stands_where_the_broker_differed_before(account: Account) -> None:
+    """The next start would lift the halt of a broker that agrees again."""
+
+    def lose_most(trader: Trader) -> None:
+        trader.book.cash_amount -= 60_000
+        trader._check_daily_limits()
+
+    trader = account.start(lose_most, is_odd=True)
+    assert trader.book.state_reason == "loss=60000.00, max_loss=50000.00"
+    assert account.start().book.state is HALTED
+
+
 class Beginning(Strategy):
     """Counts how often it takes up a session."""
 

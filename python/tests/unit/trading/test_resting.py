@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from msgspec.structs import replace
@@ -494,6 +495,70 @@ def test_a_stop_rests_for_no_more_than_one_order_may_have(tmp_path: Path) -> Non
     day.market.instruments = {"A": instrument(freeze_quantity=60)}
     day.traded([tick(at(9, 46, second), 100) for second in range(4)])
     assert [(each.state, each.quantity) for each in day.stops()] == [(State.TRIGGER_PENDING, 60)]
+
+
+class RefusingStops(Venue):
+    """Notes when it is asked to rest or move a stop, and refuses some."""
+
+    asked: ClassVar[list[float]]
+
+    def is_refused(self, number: int, request: Request) -> bool:
+        return True
+
+    async def place(self, request: Request) -> str:
+        if request.order_type is OrderType.SL:
+            self.note(request)
+        return await super().place(request)
+
+    async def modify(self, broker_order_id: str, request: Request) -> None:
+        self.note(request)
+        await super().modify(broker_order_id, request)
+
+    def note(self, request: Request) -> None:
+        self.asked.append(clock.session_seconds())
+        if self.is_refused(len(self.asked), request):
+            raise BrokerRejected("try later")
+
+
+def test_a_stop_that_the_broker_refuses_leaves_the_exits_their_requests(tmp_path: Path) -> None:
+    """Nor do its refusals count as those of the exit that follows."""
+
+    class Refusing(RefusingStops):
+        asked: ClassVar[list[float]] = []
+
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, stop_price=95))
+    day.market.limits = with_limits(max_orders_per_session=5)
+    day.venue_class = Refusing
+    ticks = [tick(at(9, 45, 5) + timedelta(seconds=second), 100) for second in range(60)]
+    trader = day.traded([*ENTERED, *ticks, *(tick(at(9, 50, second), 94) for second in range(3))])
+    assert [after - before for before, after in pairwise(Refusing.asked)] == [1, 5]
+    assert day.held() == 0
+    assert exits(trader)[-1].sent_at == at(9, 50)
+    assert trader.book.state is TradingState.ACTIVE
+
+
+def test_the_pauses_after_refusals_begin_again_with_a_stop_that_is_taken(tmp_path: Path) -> None:
+    class Refusing(RefusingStops):
+        asked: ClassVar[list[float]] = []
+
+        def is_refused(self, number: int, request: Request) -> bool:
+            return number % 2 == 1
+
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, trail_distance=10))
+    day.venue_class = Refusing
+    day.traded([tick(at(9, 45, second), 100 + second) for second in range(1, 16)])
+    pauses = [after - before for before, after in pairwise(Refusing.asked)]
+    assert pauses == [1] * 12
+
+
+def test_a_stop_that_the_broker_triggered_makes_its_exit_due(tmp_path: Path) -> None:
+    """Also if the loop was down as the price was there, and nobody bought."""
+    day = Day(tmp_path / "day")
+    day.traded(ENTERED)
+    day.go_on([tick(at(9, 50), "97.5", quantity=0)])
+    trader = day.traded([tick(at(9, 55, second), 100, quantity=0) for second in range(3)])
+    assert [entry.request.symbol for entry in trader.book.held_entries()] == ["A"]
+    assert list(trader.book.exit_reason.values()) == [Reason.STOP]
 
 
 def test_a_move_that_the_broker_refuses_waits_before_the_next_try(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from duckbourse import plugins
+from duckbourse import clock, plugins
 from duckbourse.cli.trade import _intended_orders
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders import events
@@ -20,6 +20,7 @@ from duckbourse.orders.bus import LimitBreached
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
+from duckbourse.trading import last_prices
 from duckbourse.trading.commands import OrderByHand, send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategies import open_strategies
@@ -31,7 +32,7 @@ from duckbourse.trading.strategy import (
     Strategy,
     Wanted,
 )
-from tests.support.market import Market, at, exits, tick, with_limits
+from tests.support.market import Market, at, exits, instrument, tick, with_limits
 
 STOP = Exits(stop_price=Decimal(98))
 
@@ -116,6 +117,23 @@ def test_what_one_sells_is_not_what_another_holds(market: Market) -> None:
     assert trader.book.quantity_of("long", "A", Product.MIS) == 0
     assert trader.book.quantity_of("short", "A", Product.MIS) == -10
     assert [order.state for order in exits(trader)] == [State.FILLED]
+
+
+def test_what_offsets_each_other_is_looked_after_without_a_position(market: Market) -> None:
+    """Its instrument is kept, and its price is written for the commands beside the loop."""
+    market.instruments["B"] = instrument("B")
+    market.others = {
+        "long": lambda: At((at(9, 45), buy(10))),
+        "short": lambda: At((at(9, 46), sell(10))),
+    }
+    trader = market.trade(steady(100, 100), to_end=False)
+    assert trader.book.open_positions() == []
+    with clock.driven_by(lambda: at(9, 47)):
+        trader.write_prices()
+    assert list(last_prices.read(market.folder, market.session_date)) == ["A"]
+    del market.instruments["A"]
+    trader = market.trade([tick(at(9, 48), 100, "B")], to_end=False)
+    assert "A" in trader.publication.instruments
 
 
 def test_a_square_off_closes_strategies_that_offset_each_other(market: Market) -> None:
