@@ -177,13 +177,16 @@ def pnl(
 ) -> None:
     """
     Show the profit and loss of a session: cash, positions at cost, realized and unrealized amount,
-    charges.
+    charges, dividends, interest.
 
-    `net realized amount` is the realized amount less the charges, since the positions were opened;
-    the net profit that `trade` prints at its end is that of the session, with what open positions
-    gained in it. `held at cost amount` is what the open positions were bought for, and `unrealized
-    amount` what they have gained since, at the last prices; it is empty if one has none. `won`
-    counts the round trips that made a net profit; by strategy, it is left out.
+    `realized amount` is what was closed in the session gained since it was opened, in whatever
+    session, and `net realized amount` that less the charges of the session: those of an earlier one
+    are in its own. Over all sessions, capital, `net realized amount`, dividends and interest add up
+    to cash and `held at cost amount`. The net profit that `trade` prints at its end is that of the
+    session, with what open positions gained in it. `held at cost amount` is what the open positions
+    were bought for, and `unrealized amount` what they have gained since, at the last prices; it is
+    empty if one has none. `won` counts the round trips that made a net profit; by strategy, it is
+    left out, and so are dividends and interest.
 
     An account nets what its strategies hold of a symbol: what one bought and another sold short is
     no position of the account. So the round trips of the strategies may be more than its own.
@@ -214,6 +217,8 @@ def pnl(
         "cash_amount": book.cash_amount,
         "equity_amount": book.equity_amount(prices),
         **_sums(book, book.positions.values(), prices),
+        "dividend_amount": book.dividend_amount,
+        "interest_amount": book.interest_amount,
         "round_trips": len(round_trips),
         "won": sum(1 for round_trip in round_trips if round_trip > 0),
     }

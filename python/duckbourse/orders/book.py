@@ -25,7 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Carried, Event, Held, TradingState
+from duckbourse.orders.events import Carried, CashKind, Event, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
@@ -144,8 +144,9 @@ class Book:
         # when this session's orders, modifications and cancels were sent to the broker
         self.requested_at: list[datetime] = []
         self.has_ended = False
-        # dividends on what was held when this session began
+        # of this session: dividends, of actions and by hand, and interest, negative if it is owed
         self.dividend_amount = ZERO
+        self.interest_amount = ZERO
         # prices of what is held, from the end of a session to the first ticks of the next one
         self.marks: dict[str, Decimal] = {}
         self.carried_orders: frozenset[str] = frozenset()
@@ -794,6 +795,10 @@ class Book:
     def _(self, event: events.CashMoved) -> None:
         self.cash_ids[event.cash_id] = None
         self.cash_amount += event.amount
+        if event.kind is CashKind.DIVIDEND:
+            self.dividend_amount += event.amount
+        if event.kind is CashKind.INTEREST:
+            self.interest_amount += event.amount
         if not event.kind.is_capital:
             return
         self.capital_amount += event.amount

@@ -238,8 +238,8 @@ def _begin(
         events.SessionStarted(
             at=at,
             session_date=folder.session_date,
-            # a dividend is earned in this session, whose prices fall by it
-            equity_amount=book.equity_amount({}) - book.dividend_amount,
+            # a dividend is earned in this session, whose prices fall by it; so is interest
+            equity_amount=book.equity_amount({}) - book.dividend_amount - book.interest_amount,
             options=folder.options,
             marks=book.marks,
         )

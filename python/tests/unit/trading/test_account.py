@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import sqlite3
@@ -29,7 +30,9 @@ from duckbourse.brokers._template.broker import TemplateBroker
 from duckbourse.brokers._template.client import Transport
 from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.cli.account import show
 from duckbourse.cli.doctor import _accounts
+from duckbourse.cli.session import pnl
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -60,7 +63,7 @@ from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import last_prices, session_folder
-from duckbourse.trading.cash import move_cash
+from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.session import SessionConfig, TradingSession
@@ -490,7 +493,7 @@ def test_cash_is_not_booked_while_a_loop_trades() -> None:
     folder = latest("test", None)
     with (
         lock_folder(folder.path),
-        pytest.raises(JournalBusy, match="cash is booked between sessions"),
+        pytest.raises(JournalBusy, match="no cash is booked meanwhile"),
     ):
         move_cash(folder, CashKind.DEPOSIT, Decimal(1), "one")
 
@@ -783,6 +786,73 @@ def test_cash_is_moved_once_and_the_drawdown_stays() -> None:
         assert not moved(CashKind.DEPOSIT, "101000", "one")
         with pytest.raises(ConfigurationError, match="the id three is that of a withdrawal of"):
             moved(CashKind.DEPOSIT, "50000", "three")
+
+
+def test_a_deposit_keeps_the_drawdown_of_a_session_that_was_interrupted() -> None:
+    begin(0)
+    folder = traded(0, Side.BUY, 100, "100")
+    prices = {"A": (Decimal(90), clock.now())}
+    last_prices.write(folder.path, folder.session_date, ["A"], prices)
+    moved(CashKind.DEPOSIT, "5000", "one")
+    book, _ = read(folder)
+    assert round(1 - book.equity_amount(prices) / book.peak_amount, 20) == Decimal("0.01")
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "said"),
+    [
+        (CashKind.INTEREST, "-3.21", "interest of -3.21"),
+        (CashKind.INTEREST, "3.21", "interest of 3.21"),
+        (CashKind.WITHDRAWAL, "-2500", "withdrawal of 2,500.00"),
+    ],
+)
+def test_interest_that_is_owed_has_its_sign(kind: CashKind, amount: str, said: str) -> None:
+    begin(0)
+    assert in_words(move_cash(latest("test", None), kind, Decimal(amount), "one")[0]) == said
+
+
+def test_profits_dividends_and_interest_add_up_to_cash(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever was held overnight, and also where a session was interrupted."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100", charges="0.35")
+    moved(CashKind.INTEREST, "-3.21", "one")
+    actions = [
+        CorporateAction(
+            symbol="A",
+            ex_date=FIRST + timedelta(1),
+            action="dividend",
+            dividend_amount=Decimal("1.25"),
+        )
+    ]
+    begin(1, *actions)
+    traded(1, Side.SELL, 4, "104", charges="0.20")
+    moved(CashKind.DIVIDEND, "7", "two")
+    moved(CashKind.DEPOSIT, "500", "three")
+    begin(2, *actions)
+    traded(2, Side.SELL, 6, "99", charges="0.15")
+    total, dividends = Decimal(0), []
+    for day in range(3):
+        capsys.readouterr()
+        pnl("test", datetime.combine(FIRST + timedelta(day), datetime.min.time()), json=True)
+        (row,) = json.loads(capsys.readouterr().out)
+        names = ("net_realized_amount", "dividend_amount", "interest_amount")
+        total += sum(Decimal(str(row[name])) for name in names)
+        amounts = ("cash_amount", "held_at_cost_amount", "capital_amount")
+        cash, cost, capital = (Decimal(str(row[name])) for name in amounts)
+        assert cash + cost == capital + total
+        dividends.append(row["dividend_amount"])
+    assert dividends == [0, 19.5, 0]
+
+
+def test_the_peak_is_never_below_equity(capsys: pytest.CaptureFixture[str]) -> None:
+    begin(0)
+    folder = traded(0, Side.BUY, 10, "100")
+    last_prices.write(folder.path, folder.session_date, ["A"], {"A": (Decimal(104), clock.now())})
+    show("test", json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["equity_amount"], shown["peak_amount"], shown["drawdown"]) == (100040, 100040, 0)
 
 
 def open_costly(setup: BrokerSetup) -> Broker:
