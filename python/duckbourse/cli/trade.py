@@ -168,7 +168,10 @@ def trade(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the orders without sending them.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the orders that the account would send, without sending them."
+        ),
     ] = False,
     fresh: Annotated[
         bool,
@@ -256,7 +259,15 @@ def trade(
         waits = isinstance(source, Replay)
         scans = LiveScans(live, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        rows, failures = asyncio.run(_intended_orders(publication, source, strategies, scans))
+        book, until, note = session_folders.preview(publication, broker_name, fresh=fresh)
+        if note:
+            notes.print(note, markup=False, style="yellow")
+        _report_stop(book, account)
+        if until is not None and isinstance(source, Replay):
+            traded = source.resume_after(until)
+            if scans is not None:
+                scans.catch_up(traded)
+        rows, failures = asyncio.run(_intended_orders(publication, source, strategies, scans, book))
         _print_orders(rows, json)
         for name, error in failures.items():
             raise StrategyStopped(
@@ -271,16 +282,8 @@ def trade(
             publication, broker_name, options, fresh=fresh, lock=lock
         )
         _report_halts(folder, before, fresh=fresh)
-        found = session_folders.read(folder)[0]
-        is_stopped = found.state is not TradingState.ACTIVE
-        if is_stopped and found.state_by not in ("", RECONCILIATION, BY_STRATEGIES):
-            notes.print(
-                f"the account is {found.state}, and opens nothing: {found.state_reason};"
-                f" `./bourse resume --account {account}` lifts it",
-                markup=False,
-                style="yellow",
-            )
-        recorded = session_folders.read(folder)[1]
+        found, recorded = session_folders.read(folder)
+        _report_stop(found, account)
         for line in session_folders.late_actions(folder, recorded):
             notes.print(line, markup=False, style="yellow")
         until = session_folders.traded_until(recorded)
@@ -334,6 +337,17 @@ def trade(
         if is_drawn():
             _draw_day(screen.day_pnl.values)
     _refuse_bad_end(end, session.trader.book)
+
+
+def _report_stop(book: Book, account: str) -> None:
+    is_stopped = book.state is not TradingState.ACTIVE
+    if is_stopped and book.state_by not in ("", RECONCILIATION, BY_STRATEGIES):
+        notes.print(
+            f"the account is {book.state}, and opens nothing: {book.state_reason};"
+            f" `./bourse resume --account {account}` lifts it",
+            markup=False,
+            style="yellow",
+        )
 
 
 def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
@@ -564,13 +578,14 @@ async def _intended_orders(
     feed: Replay | WebSocketFeed,
     strategies: dict[str, Strategy],
     scans: LiveScans | None,
+    book: Book,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """
     Return the orders that the strategies would send if nothing were ever filled.
 
-    The second value has the errors of the strategies that failed, by name.
+    They begin with a book, after its last event if it is of a session that was interrupted. The
+    second value has the errors of the strategies that failed, by name.
     """
-    book = Book(publication.limits.capital_amount)
     wanted: dict[str, dict[str, Any]] = {}
     prices = LastPrices(feed.symbols)
     now = feed.at if isinstance(feed, Replay) else clock.now()

@@ -846,6 +846,56 @@ def test_profits_dividends_and_interest_add_up_to_cash(
     assert dividends == [0, 19.5, 0]
 
 
+def what_it_has(book: Book) -> tuple[object, ...]:
+    held = [(each.symbol, each.quantity, each.cost_amount) for each in book.open_positions()]
+    entries = [(each.request.order_id, each.request.exits) for each in book.held_entries()]
+    return (book.cash_amount, held, entries, book.session_start_amount, book.session_date)
+
+
+@pytest.mark.parametrize(
+    ("day", "fresh", "is_locked", "said"),
+    [
+        # the next session, with what is held overnight, after a split
+        (2, False, False, ""),
+        (2, False, True, "test is trading 2026-11-03: this begins with what the account has now"),
+        # the last one, which was interrupted
+        (1, False, False, "test was interrupted on 2026-11-03: this goes on from there"),
+        (1, True, False, "test has traded 2026-11-03: this begins with what the account had before"
+         " 2026-11-03"),
+        (1, False, True, "test is trading 2026-11-03: this begins with what the account had before"
+         " 2026-11-03"),
+        (0, False, False, "test has traded 2026-11-03: this begins with what the account had before"
+         " 2026-11-02"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_begins_with_the_account(
+    data: Path, day: int, fresh: bool, is_locked: bool, said: str
+) -> None:
+    """It began with the capital and nothing held, and bought what was held overnight again."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    moved(CashKind.DEPOSIT, "500", "one")
+    folder = traded(1, Side.BUY, 4, "104")
+    of_day = publication(day, split(2, 1, 2), close="52")
+    files = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    with lock_folder(folder.path) if is_locked else contextlib.nullcontext():
+        book, until, note = session_folder.preview(of_day, "paper", fresh=fresh)
+    assert note == said
+    assert (until is not None) == (day == 1 and not fresh and not is_locked)
+    assert files == {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    is_again = day < 2 and until is None
+    create(of_day, "paper", "", fresh=is_again)
+    assert what_it_has(book) == what_it_has(read(latest("test", None))[0])
+
+
+def test_a_dry_run_of_an_account_that_never_traded_writes_nothing(data: Path) -> None:
+    book, until, note = session_folder.preview(publication(0), "paper")
+    assert book.cash_amount == 100_000
+    assert (book.session_date, until, note) == (FIRST, None, "")
+    assert not list(data.iterdir())
+
+
 def test_the_peak_is_never_below_equity(capsys: pytest.CaptureFixture[str]) -> None:
     begin(0)
     folder = traded(0, Side.BUY, 10, "100")
