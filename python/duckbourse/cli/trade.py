@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from duckbourse import clock
-from duckbourse.brokers.opening import broker_of
+from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
@@ -46,7 +46,7 @@ from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recor
 from duckbourse.trading.loop import BY_STRATEGIES, Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session import SessionConfig, TradingSession
+from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.strategies import Strategies, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.trading.subscribers import open_subscribers
@@ -164,7 +164,9 @@ def trade(
     metrics_port: Annotated[
         int | None,
         typer.Option(
-            help="Serve Prometheus metrics and health on this loopback port.", show_default="off"
+            help="Serve Prometheus metrics and health on this loopback port; BOURSE_METRICS_TOKEN"
+            " is their token.",
+            show_default="off",
         ),
     ] = None,
     dry_run: Annotated[
@@ -277,10 +279,15 @@ def trade(
         return
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     # no other process begins a session of the account until this one has ended
-    with lock_folder(session_folders.folder_of(account)) as lock:
+    path = session_folders.folder_of(account)
+    with lock_folder(path) as lock:
+        capital = publication.limits.capital_amount
+        refuse(open_broker, BrokerSetup(account, path, capital), source, metrics_port)
         folder, before = session_folders.create(
             publication, broker_name, options, fresh=fresh, lock=lock
         )
+        if left := session_folders.left_open(folder, before):
+            notes.print(left, markup=False, style="red")
         _report_halts(folder, before, fresh=fresh)
         found, recorded = session_folders.read(folder)
         _report_stop(found, account)
@@ -333,10 +340,10 @@ def trade(
     if json:
         print_json(end)
     else:
-        _print_end(end)
+        _print_end(end, _lifted_by(session.trader.book))
         if is_drawn():
             _draw_day(screen.day_pnl.values)
-    _refuse_bad_end(end, session.trader.book)
+    _refuse_bad_end(end, session.trader.book, folder)
 
 
 def _report_stop(book: Book, account: str) -> None:
@@ -350,7 +357,7 @@ def _report_stop(book: Book, account: str) -> None:
         )
 
 
-def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
+def _refuse_bad_end(end: dict[str, Any], book: Book, folder: session_folders.SessionFolder) -> None:
     """Raise if a person has something to do after a session: see the exit codes."""
     account, day = end["account"], end["session_date"]
     if left := [held for held in end["positions"] if held["product"] == Product.MIS]:
@@ -363,8 +370,7 @@ def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
     for name, error in end["failed_strategies"].items():
         raise StrategyStopped(
             f"the strategy {name} failed, and opened nothing more: {error}",
-            f"data/trading/{account}/trade.log has the traceback; correct it, then --fresh trades"
-            " the session again",
+            f"{folder.log} has the traceback; correct it, then --fresh trades the session again",
         )
     is_wanted = book.state is TradingState.REDUCING and book.flatten_reason is Reason.BY_HAND
     if book.state is not TradingState.ACTIVE and not is_wanted:
@@ -528,7 +534,7 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
     return found
 
 
-def _print_end(end: dict[str, Any]) -> None:
+def _print_end(end: dict[str, Any], lifted_by: str) -> None:
     if trips := end["round_trips"]:
         columns = columns_of(trips, titles={"net_pnl_amount": "net pnl"})
         print_whole(table(columns, trips))
@@ -557,12 +563,18 @@ def _print_end(end: dict[str, Any]) -> None:
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
     if end["state"] != "active":
-        results.print(
-            f"  {end['state']}: {end['reason']}; `./bourse resume` lifts it", markup=False
-        )
+        results.print(f"  {end['state']}: {end['reason']}; {lifted_by}", markup=False)
     results.print(
         "  `./bourse orders` lists every order; `./bourse journal export` exports the fills to dbt"
     )
+
+
+def _lifted_by(book: Book) -> str:
+    if book.state is TradingState.REDUCING and book.flatten_reason is Reason.BY_HAND:
+        return "it ends with the session"
+    if book.state_by == BY_STRATEGIES:
+        return "the next start of a loop lifts it"
+    return "`./bourse resume` lifts it"
 
 
 def _draw_day(day_pnl: Sequence[float]) -> None:

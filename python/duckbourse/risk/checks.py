@@ -507,7 +507,9 @@ def product_rules(context: OrderContext) -> None:
             raise OrderDeniedError("SHORT", f"quantity={on_the_way}, held={held}")
     if request.product is not context.limits.product and not context.is_closing:
         raise OrderDeniedError(
-            "PRODUCT", f"product={request.product}, of_account={context.limits.product}"
+            "PRODUCT",
+            f"product={request.product}, and the account trades {context.limits.product} only: see"
+            " `product` in trading_accounts.csv",
         )
 
 

@@ -36,7 +36,8 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Product, Reason, Request
+from duckbourse.orders.order import Exits, Order, Product, Reason, Request
+from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
@@ -841,7 +842,9 @@ class Trader:
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
         self._note_stop(command.request_id)
-        return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
+        is_active = self.book.state is TradingState.ACTIVE
+        why = "" if is_active else f": {self.book.state_reason}"
+        return Answer(is_obeyed=True, message=f"{self.book.state}{why}")
 
     def _note_stop(self, request_id: str = "") -> None:
         if self.book.state is TradingState.ACTIVE:
@@ -874,17 +877,21 @@ class Trader:
         if not answer.is_obeyed:
             return answer
         left = {order.request.order_id for order in self.book.open_entries} & set(entries)
-        held = [shares(each.symbol, each.quantity) for each in self.book.open_positions()]
-        closing = self.book.flatten_reason is not None
+        held = self.book.open_positions()
         parts = [answer.message]
         if cancelled := len(entries) - len(left):
             parts.append(f"{counted(cancelled, 'open entry', 'open entries')} ended")
         if left:
             parts.append(f"{counted(len(left), 'entry', 'entries')} still open")
-        if held:
-            parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
-        else:
+        if not held:
             parts.append("no position is open")
+        elif self.book.flatten_reason is not None:
+            parts.append(f"closing {_named(held)}")
+        else:
+            watched = [each for each in held if self._has_exits(each)]
+            bare = [each for each in held if each not in watched]
+            parts += [f"held, with their exits: {_named(watched)}"] if watched else []
+            parts += [f"held, without an exit: {_named(bare)}"] if bare else []
         parts += _closed_by_hand_only(self.book.unowned())
         return replace(
             answer,
@@ -896,6 +903,17 @@ class Trader:
                 "open_entry_count": len(left),
                 "position_count": len(held),
             },
+        )
+
+    def _has_exits(self, position: Position) -> bool:
+        """Return whether something closes all of a position: what is intraday is squared off."""
+        if position.product is Product.MIS:
+            return True
+        return all(
+            entry.request.order_id in self.book.exit_reason
+            or entry.request.exits not in (None, Exits())
+            for entry in self.book.held_entries()
+            if (entry.request.symbol, entry.request.product) == (position.symbol, position.product)
         )
 
     async def _place(self, request: Request) -> None:
@@ -911,6 +929,10 @@ class Trader:
             state=order.state,
             message=order.message,
         )
+
+
+def _named(held: Sequence[Position]) -> str:
+    return ", ".join(shares(each.symbol, each.quantity) for each in held)
 
 
 def _closed_by_hand_only(unowned: Mapping[tuple[str, Product], int]) -> list[str]:

@@ -44,7 +44,7 @@ from duckbourse.orders.journal import (
 )
 from duckbourse.orders.order import Product, Reason
 from duckbourse.orders.positions import CorporateAction
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import PROJECT, settings, shown
 from duckbourse.trading import commands, last_prices
 from duckbourse.trading.publication import Publication
 from duckbourse.words import shares
@@ -85,6 +85,11 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def path(self) -> Path:
         return folder_of(self.account)
+
+    @property
+    def log(self) -> Path:
+        """The account's log, as a person types its path."""
+        return shown(self.path / LOG)
 
 
 def folder_of(account: str) -> Path:
@@ -369,6 +374,24 @@ def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction)
     )
 
 
+def left_open(folder: SessionFolder, before: Book) -> str:
+    """Return what the session before left open that is intraday, in words; empty if nothing."""
+    day, name = before.session_date, folder.account
+    if day is None or day >= folder.session_date or Product.MIS not in _products_open(before):
+        return ""
+    held = [
+        shares(each.symbol, each.quantity)
+        for each in before.open_positions()
+        if each.product is Product.MIS
+    ]
+    return (
+        f"{day} was not traded to the close of what is intraday, and {name} still has"
+        f" {', '.join(held) or what_is_open(before)}: the exits and the square-off of"
+        f" {folder.session_date} close it; `./bourse trade --account {name} --date {day} --fresh`"
+        f" trades {day} again instead"
+    )
+
+
 def late_actions(folder: SessionFolder, recorded: Sequence[Event]) -> list[str]:
     """Return what a session's start made of actions that arrived after their ex-date."""
     opening = recorded[0] if recorded else None
@@ -618,6 +641,12 @@ def what_is_open(book: Book) -> str:
     return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
 
 
+def _products_open(book: Book) -> set[Product]:
+    orders = (*book.held_entries(), *book.opening_orders())
+    held = {position.product for position in book.open_positions()}
+    return held | {order.request.product for order in orders}
+
+
 def unwatched() -> tuple[list[tuple[SessionFolder, Book]], list[BourseError]]:
     """
     Return the accounts that no loop trades and that have open what should not be left alone.
@@ -635,9 +664,7 @@ def unwatched() -> tuple[list[tuple[SessionFolder, Book]], list[BourseError]]:
         except BourseError as error:
             damaged.append(error)
             continue
-        orders = (*book.held_entries(), *book.opening_orders())
-        products = {order.request.product for order in orders}
-        products |= {position.product for position in book.open_positions()}
+        products = _products_open(book)
         if Product.MIS in products or (products and not has_ended(session, recorded)):
             found.append((session, book))
     return found, damaged

@@ -423,7 +423,8 @@ CASES: list[Case] = [
     (
         "a product that the account does not trade",
         lambda: (order_request(product=Product.CNC), book_with(), {}),
-        "PRODUCT: product=CNC, of_account=MIS",
+        "PRODUCT: product=CNC, and the account trades MIS only: see `product` in"
+        " trading_accounts.csv",
     ),
     (
         "a limit order without a limit",

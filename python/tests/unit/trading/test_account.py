@@ -66,7 +66,7 @@ from duckbourse.trading import last_prices, session_folder
 from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.session import SessionConfig, TradingSession
+from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
     create,
@@ -894,6 +894,56 @@ def test_a_dry_run_of_an_account_that_never_traded_writes_nothing(data: Path) ->
     assert book.cash_amount == 100_000
     assert (book.session_date, until, note) == (FIRST, None, "")
     assert not list(data.iterdir())
+
+
+@pytest.mark.parametrize(("product", "is_said"), [(Product.MIS, True), (Product.CNC, False)])
+def test_what_an_interrupted_session_left_intraday_is_said(product: Product, is_said: bool) -> None:
+    """It was closed at the next morning's prices, without a word."""
+    begin(0)
+    at = datetime(2026, 11, 2, 15, tzinfo=UTC)
+    booked = fill(10, "100", Side.BUY, order_id="X", product=product, filled_at=at)
+    record(events.FillBooked(at=at, fill=booked))
+    for day in (0, 1):
+        folder, before = create(publication(day), "paper", "")
+        said = session_folder.left_open(folder, before)
+        assert said == (
+            "2026-11-02 was not traded to the close of what is intraday, and test still has A +10:"
+            " the exits and the square-off of 2026-11-03 close it; `./bourse trade --account test"
+            " --date 2026-11-02 --fresh` trades 2026-11-02 again instead"
+        ) * (is_said and day == 1)
+
+
+@pytest.mark.parametrize(
+    ("broker", "port", "token", "said"),
+    [
+        (open_paper, None, "", ""),
+        (open_paper, 0, "", "metrics need a bearer token"),
+        (open_paper, 0, "token", ""),
+        (lambda _: TemplateBroker(cast("Transport", None)), None, "", "is not simulated"),
+    ],
+)
+def test_what_a_session_refuses_is_refused_before_it_begins(
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broker: Any,
+    port: int | None,
+    token: str,
+    said: str,
+) -> None:
+    """It was begun, and its account was in a session that nobody traded."""
+    monkeypatch.setenv("BOURSE_METRICS_TOKEN", token)
+    settings.cache_clear()
+    setup = BrokerSetup("test", data, Decimal(100_000))
+    feed = Market(data).feed([])
+    raised = pytest.raises(ConfigurationError, match=said) if said else contextlib.nullcontext()
+    with raised:
+        refuse(broker, setup, feed, port)
+    config = SessionConfig(
+        publication=publication(0), folder=data, feed=feed, broker=broker, metrics_port=port
+    )
+    raised = pytest.raises(ConfigurationError, match=said) if said else contextlib.nullcontext()
+    with raised, TradingSession.open(config):
+        pass
 
 
 def test_the_peak_is_never_below_equity(capsys: pytest.CaptureFixture[str]) -> None:

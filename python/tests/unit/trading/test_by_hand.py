@@ -74,6 +74,30 @@ def test_a_purchase_is_filled_and_answered(market: Market) -> None:
     assert trader.book.quantity_of("by_hand", "A", Product.MIS) == 10
 
 
+@pytest.mark.parametrize(
+    ("product", "stop", "said"),
+    [
+        (Product.CNC, None, "held, without an exit: A +10"),
+        (Product.CNC, Decimal(98), "held, with their exits: A +10"),
+        # it is squared off
+        (Product.MIS, None, "held, with their exits: A +10"),
+    ],
+)
+def test_a_halt_says_whether_what_is_held_has_an_exit(
+    market: Market, product: Product, stop: Decimal | None, said: str
+) -> None:
+    market.limits = with_limits(product=product)
+    order(market, "one", "buy", quantity=10, stop_price=stop)
+    halts: list[Path] = []
+
+    def halt(_: Trader) -> None:
+        halts.append(send(market.folder, "halt", "news"))
+
+    market.trade(TICKS, at_tick={6: halt}, to_end=False)
+    answer = answer_to(halts[0], 0)
+    assert answer is not None and answer.message == f"halted: news; {said}"
+
+
 def test_its_stop_is_watched(market: Market) -> None:
     order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
     trader = market.trade([*TICKS, *(tick(at(9, 50, second), "97.5") for second in range(4))])
