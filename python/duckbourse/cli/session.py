@@ -27,7 +27,7 @@ from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
-from duckbourse.orders.order import Order
+from duckbourse.orders.order import Order, Reason
 from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.streaming.prices import Prices
@@ -46,6 +46,8 @@ from duckbourse.trading.session_folder import (
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
+# why an order was sent that is an entry for its sender, and opens nothing
+REDUCE = "reduce"
 # what is not written in lower case
 CHECKED = {"VAR": "VaR", "VAR_UNAVAILABLE": "VaR unavailable", "ES": "ES"}
 
@@ -58,8 +60,10 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
     """
     List every order of an account's session with its state: denied, sent, filled and so on.
 
-    `sent` is exchange-local. `reason` is why it was sent: an entry, or the kind of exit. `message`
-    is why a check denied it, or the broker's word; --json and --csv have it as it was written down.
+    `sent` is exchange-local. `reason` is why it was sent: an entry, the kind of exit, or `reduce`,
+    an order that only closes what its strategy holds. `left` is what may still fill. `message` is
+    why a check denied it or the loop cancelled it, or the broker's word; --json and --csv have it
+    as it was written down.
 
     Examples:
 
@@ -75,11 +79,14 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "sent": f"{order.sent_at.astimezone(zone):%H:%M:%S}" if order.sent_at else "",
             "order_id": order.request.order_id,
             "strategy": order.request.strategy,
-            "reason": str(order.request.reason),
+            "reason": _why_sent(book, order),
             "symbol": order.request.symbol,
             "side": str(order.request.side),
             "quantity": order.request.quantity,
             "filled": order.filled_quantity,
+            "left": order.open_quantity if order.state.is_live else 0,
+            "limit_price": order.request.limit_price,
+            "trigger_price": order.request.trigger_price,
             "average_price": order.average_price,
             "state": str(order.state),
             "message": order.message if json or csv else _in_words(order),
@@ -362,6 +369,12 @@ def _chosen(account: str | None, day: datetime | None) -> SessionFolder:
 
 def _name(session: SessionFolder) -> str:
     return f"{session.account} on {session.session_date}"
+
+
+def _why_sent(book: Book, order: Order) -> str:
+    reason = order.request.reason
+    is_reducing = reason is Reason.ENTRY and book.only_reduces(order)
+    return REDUCE if is_reducing else str(reason)
 
 
 def _in_words(order: Order) -> str:

@@ -312,6 +312,22 @@ class Book:
                     found.append(trip)
         return found
 
+    def only_reduces(self, order: Order) -> bool:
+        """Return whether an order opened nothing, or is to: it closes what its strategy holds."""
+        request, order_id = order.request, order.request.order_id
+        key = (request.symbol, request.product)
+        if request.reason is not Reason.ENTRY:
+            return True
+        if order_id in self._held_at_start.get(key, {}):
+            return False
+        if order.filled_quantity:
+            return not any(
+                sum(count for _, count in division.opened.get(order_id, ()))
+                for division in self._divisions_of(key)
+            )
+        held = -request.side.sign * self.quantity_of(request.strategy, *key)
+        return order.state.is_live and request.quantity <= held
+
     def unowned(self) -> dict[Key, int]:
         """
         Return the signed shares by symbol and product that no entry opened, and so no exit closes.
@@ -604,7 +620,8 @@ class Book:
     @_apply.register
     def _(self, event: events.CancelRequested) -> None:
         self.requested_at.append(event.at)
-        self._store(replace(self.orders[event.order_id], is_cancel_pending=True))
+        order = self.orders[event.order_id]
+        self._store(replace(order, is_cancel_pending=True, message=event.why or order.message))
 
     @_apply.register
     def _(self, event: events.CancelRefused) -> None:

@@ -54,7 +54,7 @@ from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
-from duckbourse.words import counted, shares
+from duckbourse.words import counted, in_words, shares
 
 log = structlog.get_logger()
 
@@ -214,7 +214,8 @@ class Trader:
         for waiting in list(self.book.waiting.values()):
             is_old = waiting.at < self.publication.opens_at
             if is_old or waiting.request.strategy == BY_HAND:  # they are not sent late
-                self.manager.cancel_next(waiting.request.order_id)
+                why = "the loop was started again before its turn"
+                self.manager.cancel_next(waiting.request.order_id, why)
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
         if not differences:
@@ -281,7 +282,8 @@ class Trader:
         await self.exits.end()
         await self.manager.wait_idle()
         for order_id in self.manager.waiting_entries:
-            self.manager.cancel_next(order_id)  # a later session is not what it was meant for
+            # a later session is not what it was meant for
+            self.manager.cancel_next(order_id, "the loop ended before its turn")
         with self._unharmed_by("answering commands"):
             self.by_hand.report()
         if is_over:
@@ -775,18 +777,29 @@ class Trader:
         halted.
         """
         now, state = clock.now(), self.book.state
-        is_over = state is TradingState.HALTED or self.book.flatten_reason is not None
-        opens_nothing = state is not TradingState.ACTIVE or now >= self.publication.entries_end_at
-        reducing = self.manager.reducing_entries() if opens_nothing and not is_over else set()
+        over = f"the account is {state}" if state is TradingState.HALTED else ""
+        if self.book.flatten_reason is not None:
+            over = f"all is closed: {in_words(self.book.flatten_reason)}"
+        opens_nothing = ""
+        if state is not TradingState.ACTIVE:
+            opens_nothing = f"the account is {state}"
+        elif now >= self.publication.entries_end_at:
+            opens_nothing = "nothing is opened any more in this session"
+        reducing = self.manager.reducing_entries() if opens_nothing and not over else set()
         for order in self.manager.open_entries:
             request, order_id = order.request, order.request.order_id
-            has_ended = not self.strategies.is_active(request.strategy)
-            if order.state is not State.NEW:  # what waits is denied with the reason
-                has_ended |= is_over or (opens_nothing and order_id not in reducing)
-                has_ended |= order_id in self.book.exit_reason
-                has_ended |= request.expires_at is not None and now >= request.expires_at
-            if has_ended:
-                self.manager.cancel_next(order_id)
+            why = ""
+            if not self.strategies.is_active(request.strategy):
+                why = f"the strategy {owner_of(request.strategy)} failed"
+            elif order.state is not State.NEW:  # what waits is denied with the reason
+                if over or (opens_nothing and order_id not in reducing):
+                    why = over or opens_nothing
+                elif reason := self.book.exit_reason.get(order_id):
+                    why = f"its exit came first: {in_words(reason)}"
+                elif request.expires_at is not None and now >= request.expires_at:
+                    why = "its time is over"
+            if why:
+                self.manager.cancel_next(order_id, why)
 
     def _check_daily_limits(self) -> None:
         if clock.now() >= self.publication.square_off_at:
