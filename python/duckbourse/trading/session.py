@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -263,6 +263,8 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
         metrics.watch("seconds_since_tick", trader.seconds_since_tick)
 
     def notify(text: str) -> None:
+        with suppress(OSError):  # whoever reads it may be gone
+            sys.stderr.write(f"{text}\n")
         notifier.send(text, "standstill", is_urgent=True)
 
     try:
