@@ -57,7 +57,7 @@ def test_dbt_reports_since_when_a_session_is_owed(sample: Warehouse, tmp_path: P
     duckdb.execute("detach built")
     for delivered, since in ((before, owed_at), (last, None)):
         deliver(alone.data, "daily", "XNSE", str(delivered))
-        alone.dbt("source", "freshness", check=False)
+        alone.dbt("--write-json", "source", "freshness", check=False)
         found = json.loads((alone.target / "sources.json").read_text())["results"]
         results = {result["unique_id"].split(".")[-1]: result for result in found}
         assert results.keys() == {"daily", "minute"}

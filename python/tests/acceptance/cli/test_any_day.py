@@ -7,6 +7,7 @@ and then the error names the next one.
 
 from __future__ import annotations
 
+import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,11 +169,16 @@ def test_commands_reach_the_account_that_traded_last(data: Path) -> None:
         assert bourse(data, name, "--json").returncode == 0
     assert "0 differences" in bourse(data, "reconcile").stdout
     assert bourse(data, "journal", "export").returncode == 0
-    for command in ("halt", "resume", "square-off"):
+    by = f"requested (by {getpass.getuser()})"
+    for command, also in (
+        ("halt", ""),
+        ("resume", f"; it lifts what waits too: halt: {by}"),
+        ("square-off", ""),
+    ):
         done = bourse(data, command)
         assert done.stdout == (
             f"paper_us on 2010-05-28: {command} requested; no loop is running, and the next one"
-            " acts on it at its start\n"
+            f" acts on it at its start{also}\n"
         )
     done = bourse(data, "account", "deposit", "2500.00", "--id", "transfer")
     assert done.returncode == 0, done.stderr
