@@ -230,6 +230,9 @@ def pnl(
         "won": sum(1 for round_trip in round_trips if round_trip > 0),
     }
     _print(_name(session), [row], json, csv)
+    symbols = [each.symbol for each in book.open_positions()]
+    if unmarked := [each for each in symbols if book.last_price(each, prices) is None]:
+        notes.print(f"without a last price, and so valued at cost: {', '.join(unmarked)}")
 
 
 def _sums(book: Book, positions: Iterable[Position], prices: Prices) -> dict[str, Any]:
@@ -355,6 +358,8 @@ def journal(
         _, recorded = read(session)
         path, count = export_fills(session, recorded)
         results.print(f"{counted(count, 'fill')} of {_name(session)}: {path}")
+        if (of_cash := exports_of(session)[1]).exists():
+            results.print(f"cash movements of {_name(session)}: {of_cash}")
     if left := [each for each in known if not exports_of(each)[0].exists()]:
         notes.print(
             f"{counted(len(left), 'session')} of {chosen.account} not exported yet, such as"

@@ -32,7 +32,7 @@ from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.account import show
 from duckbourse.cli.doctor import _accounts
-from duckbourse.cli.session import pnl
+from duckbourse.cli.session import What, journal, pnl
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -944,6 +944,21 @@ def test_what_a_session_refuses_is_refused_before_it_begins(
     raised = pytest.raises(ConfigurationError, match=said) if said else contextlib.nullcontext()
     with raised, TradingSession.open(config):
         pass
+
+
+def test_equity_at_cost_is_said_and_so_is_each_file_of_an_export(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begin(0, close=None)
+    traded(0, Side.BUY, 10, "100")
+    pnl("test")
+    assert "without a last price, and so valued at cost: A" in capsys.readouterr().err
+    for cash_id in ("", "one"):
+        if cash_id:
+            moved(CashKind.DEPOSIT, "500", cash_id)
+        journal(What.export, "test")
+        said = capsys.readouterr().out.replace("\n", "")
+        assert ("cash movements of test on 2026-11-02: " in said) is bool(cash_id)
 
 
 def test_the_peak_is_never_below_equity(capsys: pytest.CaptureFixture[str]) -> None:
