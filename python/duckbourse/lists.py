@@ -70,6 +70,7 @@ QUERIES = {
             account,
             broker,
             calendar,
+            product,
             capital_amount,
             max_positions,
             max_symbol_pct,

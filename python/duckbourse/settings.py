@@ -38,6 +38,11 @@ MEMORY = r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)"
 NOT_IN_A_FOLDER = "*?[]{}'\\"
 
 
+def shown(path: Path) -> Path:
+    """Return a path as it is typed in the project's folder: relative if it is below that."""
+    return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+
+
 def readable(folder: Path) -> Path:
     """Return the folder if builds can read from it."""
     if found := [mark for mark in NOT_IN_A_FOLDER if mark in str(folder)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -13,6 +14,17 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 def shares(symbol: str, quantity: int) -> str:
     """Return what is held, or would be: A +10, and A -10 of what is sold short."""
     return f"{symbol} {quantity:+}"
+
+
+def in_words(name: str) -> str:
+    """Return a name of ours as it is read: square off of square_off."""
+    return name.replace("_", " ")
+
+
+def priced(price: Decimal) -> str:
+    """Return a price with two to four decimals."""
+    whole, _, decimals = f"{price:.4f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}"
 
 
 # of a list in a sentence

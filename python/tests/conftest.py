@@ -36,6 +36,9 @@ from tests.support.warehouse import WITHOUT_TESTS, Warehouse, empty_store
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the proofs that take minutes too")
+    parser.addoption(
+        "--broker-case", metavar="MODULE:FUNCTION", help="test the contract on this broker alone"
+    )
     parser.addoption("--costs", metavar="FILE", help="write CPU seconds by folder of tests there")
 
 

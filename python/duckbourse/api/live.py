@@ -285,7 +285,7 @@ class Moment:
             "capital": book.capital_amount,
             "equity": self.equity,
             "cash": book.cash_amount,
-            "peak": book.peak_amount,
+            "peak": max(book.peak_amount, self.equity),
             "day_pnl": self.day_pnl,
             "realized": realized,
             "unrealized": self.unrealized,

@@ -15,9 +15,9 @@ from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
-from duckbourse.orders.events import CashKind, CashMoved, StrategyFailed
+from duckbourse.orders.events import CashKind, CashMoved, StrategyFailed, TradingState
 from duckbourse.trading import last_prices
-from duckbourse.trading.cash import move_cash
+from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.session_folder import SessionFolder, latest, read, sessions_of
 from duckbourse.words import counted
 
@@ -53,9 +53,10 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
     Show an account: capital, cash, equity, drawdown, losing trades in a row, positions, state.
 
-    `capital` is what was paid in, less what was withdrawn. Positions are marked at their last
-    prices, of about a second ago while a loop runs; one that has no price is valued at cost, and
-    a note says so. `drawdown pct` is the percentage by which equity is below its peak.
+    `capital` is what was paid in, less what was withdrawn; dividends and interest are those of the
+    session. Positions are marked at their last prices, of about a second ago while a loop runs; one
+    that has no price is valued at cost, and a note says so. `drawdown pct` is the percentage by
+    which equity is below its peak.
 
     Examples:
 
@@ -177,7 +178,7 @@ def _move(
 
 
 def _said(moved: CashMoved, is_new: bool) -> str:
-    what = f"{moved.kind} of {abs(moved.amount):,.2f} with the id {moved.cash_id}"
+    what = f"{in_words(moved)} with the id {moved.cash_id}"
     return f"{what}: booked" if is_new else f"{what}: was booked before, and not again"
 
 
@@ -198,6 +199,8 @@ def _amount(text: str, *, may_be_negative: bool) -> Decimal:
 def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
     prices = last_prices.read(session.path, session.session_date)
     equity = book.equity_amount(prices)
+    # a session counts for the peak when it ends
+    peak = max(book.peak_amount, equity)
     return {
         "account": session.account,
         "session_date": session.session_date,
@@ -207,8 +210,10 @@ def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
         "capital_amount": book.capital_amount,
         "cash_amount": book.cash_amount,
         "equity_amount": equity,
-        "peak_amount": book.peak_amount,
-        "drawdown": min(equity / book.peak_amount - 1, Decimal(0)) if book.peak_amount else None,
+        "dividend_amount": book.dividend_amount,
+        "interest_amount": book.interest_amount,
+        "peak_amount": peak,
+        "drawdown": equity / peak - 1 if peak else None,
         "consecutive_losses": book.consecutive_losses,
         "positions": [
             {
@@ -225,6 +230,12 @@ def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
     }
 
 
+def _state(figures: dict[str, Any]) -> str:
+    """Return the state and, of one that is not active, why."""
+    state, reason = figures["state"], figures["state_reason"]
+    return state if state == TradingState.ACTIVE else f"{state}, {reason}"
+
+
 def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
     if json:
         print_json(figures)
@@ -232,8 +243,7 @@ def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
     held = figures.pop("positions")
     count = counted(figures.pop("sessions"), "session")
     results.print(
-        f"{session.account} on {session.session_date}, after {count}: {figures.pop('state')},"
-        f" {figures.pop('state_reason')}",
+        f"{session.account} on {session.session_date}, after {count}: {_state(figures)}",
         style="bold",
         markup=False,
     )

@@ -28,7 +28,7 @@ from duckbourse.progress import Outcome, Progress
 from duckbourse.publish import Published, red_nodes, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
 from duckbourse.seeds import check
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import PROJECT, settings, shown
 from duckbourse.summary import Rows, SignalCounts, signal_counts, summary
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
@@ -294,7 +294,7 @@ def _print_report(report: dict[str, Any]) -> None:
     for part, columns in PARTS.items():
         _print_part(part, report[part], columns)
     path: Path = report["published"]["path"]
-    short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+    short = shown(path)
     size = report["published"]["bytes"] / 1e6
     if report["newest_bars"]:
         results.print()

@@ -39,6 +39,20 @@ order = typer.Typer(
     """,
 )
 
+# of what no column of an account decides, by the code of the answer
+REMEDIES = {
+    "UNKNOWN": "`./bourse list symbols` has the symbols, `./bourse orders` the ids",
+    "PRICE": "give a price that a share can have",
+    "TICK": "give a price in whole ticks: see tick_size in seeds/reference/instruments.csv",
+    "LOT": "give whole lots: see lot_size in seeds/reference/instruments.csv",
+    "FREEZE": "order less at once: see freeze_quantity in seeds/reference/instruments.csv",
+    "PRICE_BAND": "give a price within the day's band, which the line names",
+    "EXITS": "give a stop and a target that the price has not reached",
+    "NO_PRICE": "wait for its first tick of the session",
+    "TRADING_STATE": "`./bourse account show` says why, and `./bourse resume` lifts it",
+    "SHORT": "sell at most what is held: `./bourse positions` lists it",
+    "CASH": "buy less, or `./bourse account deposit` between sessions",
+}
 Symbol = Annotated[str, typer.Argument(help="Symbol, such as AAPL.", metavar="SYMBOL")]
 SymbolOrId = Annotated[
     str, typer.Argument(help="Symbol, or an id of `./bourse orders`.", metavar="SYMBOL|ID")
@@ -279,12 +293,15 @@ def _send(
             f"{session.account} on {session.session_date}: {answer.message}", markup=False
         )
     if not answer.is_obeyed:
-        column = COLUMNS.get(str(answer.figures.get("code")))
+        code = str(answer.figures.get("code"))
+        column = COLUMNS.get(code)
         raise TradingError(
             f"{wanted.action} {wanted.target}: {answer.message}",
             f"see {column} of {session.account} in seeds/reference/trading_accounts.csv"
             if column
-            else "`./bourse orders` lists the orders, `./bourse positions` what is held",
+            else REMEDIES.get(
+                code, "`./bourse orders` lists the orders, `./bourse positions` what is held"
+            ),
         )
 
 

@@ -118,10 +118,12 @@ def _request(
             results.print(
                 f"{row['account']} on {row['session_date']}: {row['message']}", markup=False
             )
-    if failed := [row["account"] for row in rows if row["is_obeyed"] is False]:
+    outcomes = zip(addressed, rows, strict=True)
+    if failed := [session for session, row in outcomes if row["is_obeyed"] is False]:
         raise TradingError(
-            f"{name} was not obeyed by {', '.join(failed)}",
-            "look at `./bourse orders` and the account's trade.log, and at the broker itself",
+            f"{name} was not obeyed by {', '.join(session.account for session in failed)}",
+            f"look at `./bourse orders` and {', '.join(str(session.log) for session in failed)},"
+            " and at the broker itself",
         )
 
 

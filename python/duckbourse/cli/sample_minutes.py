@@ -14,7 +14,7 @@ from duckbourse.cli.ingest import instant
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.ingest import RawStore
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import settings, shown
 from duckbourse.synthetic import SOURCE, Outcome, Plan, connected, deliver, plan
 
 DAY = ["%Y-%m-%d"]
@@ -144,8 +144,7 @@ def _print_report(report: dict[str, Any]) -> None:
         f"{report['bar_count']:,} synthetic minute bars: {report['symbol_count']:,} symbols,"
         f" {report['session_count']:,} sessions of {report['calendar']}, {span}"
     )
-    root: Path = report["store"]
-    where = root.relative_to(PROJECT) if root.is_relative_to(PROJECT) else root
+    where = shown(report["store"])
     if report["is_new"]:
         results.print(
             f"delivered to {where} as {report['delivery']}: {report['bytes'] / 1e6:,.1f} MB"

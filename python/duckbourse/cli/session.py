@@ -27,7 +27,7 @@ from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
-from duckbourse.orders.order import Order
+from duckbourse.orders.order import Order, Reason
 from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.streaming.prices import Prices
@@ -46,6 +46,8 @@ from duckbourse.trading.session_folder import (
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
+# why an order was sent that is an entry for its sender, and opens nothing
+REDUCE = "reduce"
 # what is not written in lower case
 CHECKED = {"VAR": "VaR", "VAR_UNAVAILABLE": "VaR unavailable", "ES": "ES"}
 
@@ -58,8 +60,10 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
     """
     List every order of an account's session with its state: denied, sent, filled and so on.
 
-    `sent` is exchange-local. `reason` is why it was sent: an entry, or the kind of exit. `message`
-    is why a check denied it, or the broker's word; --json and --csv have it as it was written down.
+    `sent` is exchange-local. `reason` is why it was sent: an entry, the kind of exit, or `reduce`,
+    an order that only closes what its strategy holds. `left` is what may still fill. `message` is
+    why a check denied it or the loop cancelled it, or the broker's word; --json and --csv have it
+    as it was written down.
 
     Examples:
 
@@ -75,11 +79,14 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "sent": f"{order.sent_at.astimezone(zone):%H:%M:%S}" if order.sent_at else "",
             "order_id": order.request.order_id,
             "strategy": order.request.strategy,
-            "reason": str(order.request.reason),
+            "reason": _why_sent(book, order),
             "symbol": order.request.symbol,
             "side": str(order.request.side),
             "quantity": order.request.quantity,
             "filled": order.filled_quantity,
+            "left": order.open_quantity if order.state.is_live else 0,
+            "limit_price": order.request.limit_price,
+            "trigger_price": order.request.trigger_price,
             "average_price": order.average_price,
             "state": str(order.state),
             "message": order.message if json or csv else _in_words(order),
@@ -177,13 +184,16 @@ def pnl(
 ) -> None:
     """
     Show the profit and loss of a session: cash, positions at cost, realized and unrealized amount,
-    charges.
+    charges, dividends, interest.
 
-    `net realized amount` is the realized amount less the charges, since the positions were opened;
-    the net profit that `trade` prints at its end is that of the session, with what open positions
-    gained in it. `held at cost amount` is what the open positions were bought for, and `unrealized
-    amount` what they have gained since, at the last prices; it is empty if one has none. `won`
-    counts the round trips that made a net profit; by strategy, it is left out.
+    `realized amount` is what was closed in the session gained since it was opened, in whatever
+    session, and `net realized amount` that less the charges of the session: those of an earlier one
+    are in its own. Over all sessions, capital, `net realized amount`, dividends and interest add up
+    to cash and `held at cost amount`. The net profit that `trade` prints at its end is that of the
+    session, with what open positions gained in it. `held at cost amount` is what the open positions
+    were bought for, and `unrealized amount` what they have gained since, at the last prices; it is
+    empty if one has none. `won` counts the round trips that made a net profit; by strategy, it is
+    left out, and so are dividends and interest.
 
     An account nets what its strategies hold of a symbol: what one bought and another sold short is
     no position of the account. So the round trips of the strategies may be more than its own.
@@ -214,10 +224,15 @@ def pnl(
         "cash_amount": book.cash_amount,
         "equity_amount": book.equity_amount(prices),
         **_sums(book, book.positions.values(), prices),
+        "dividend_amount": book.dividend_amount,
+        "interest_amount": book.interest_amount,
         "round_trips": len(round_trips),
         "won": sum(1 for round_trip in round_trips if round_trip > 0),
     }
     _print(_name(session), [row], json, csv)
+    symbols = [each.symbol for each in book.open_positions()]
+    if unmarked := [each for each in symbols if book.last_price(each, prices) is None]:
+        notes.print(f"without a last price, and so valued at cost: {', '.join(unmarked)}")
 
 
 def _sums(book: Book, positions: Iterable[Position], prices: Prices) -> dict[str, Any]:
@@ -343,6 +358,8 @@ def journal(
         _, recorded = read(session)
         path, count = export_fills(session, recorded)
         results.print(f"{counted(count, 'fill')} of {_name(session)}: {path}")
+        if (of_cash := exports_of(session)[1]).exists():
+            results.print(f"cash movements of {_name(session)}: {of_cash}")
     if left := [each for each in known if not exports_of(each)[0].exists()]:
         notes.print(
             f"{counted(len(left), 'session')} of {chosen.account} not exported yet, such as"
@@ -357,6 +374,12 @@ def _chosen(account: str | None, day: datetime | None) -> SessionFolder:
 
 def _name(session: SessionFolder) -> str:
     return f"{session.account} on {session.session_date}"
+
+
+def _why_sent(book: Book, order: Order) -> str:
+    reason = order.request.reason
+    is_reducing = reason is Reason.ENTRY and book.only_reduces(order)
+    return REDUCE if is_reducing else str(reason)
 
 
 def _in_words(order: Order) -> str:

@@ -14,7 +14,7 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import print_json, results
 from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
-from duckbourse.settings import FOLDERS, PROJECT, settings
+from duckbourse.settings import FOLDERS, settings, shown
 from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import is_traded, readable_sessions, unwatched, what_is_open
 from duckbourse.warehouse import fetch_rows, open_published, wrap_duckdb_error
@@ -162,7 +162,7 @@ def _print(found: dict[str, Any]) -> None:
         lines = [("published", f"cannot be read: {found['problem']}")]
     if published:
         path = published["path"]
-        short = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+        short = shown(path)
         known = f", as known at {published['as_of']} UTC" if published.get("as_of") else ""
         at, revision, data = (
             published[name] for name in ("published_at", "git_revision", "data_version")

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from duckbourse import clock
-from duckbourse.brokers.opening import broker_of
+from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
@@ -46,7 +46,7 @@ from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recor
 from duckbourse.trading.loop import BY_STRATEGIES, Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session import SessionConfig, TradingSession
+from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.strategies import Strategies, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.trading.subscribers import open_subscribers
@@ -164,11 +164,16 @@ def trade(
     metrics_port: Annotated[
         int | None,
         typer.Option(
-            help="Serve Prometheus metrics and health on this loopback port.", show_default="off"
+            help="Serve Prometheus metrics and health on this loopback port; BOURSE_METRICS_TOKEN"
+            " is their token.",
+            show_default="off",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the orders without sending them.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the orders that the account would send, without sending them."
+        ),
     ] = False,
     fresh: Annotated[
         bool,
@@ -256,7 +261,15 @@ def trade(
         waits = isinstance(source, Replay)
         scans = LiveScans(live, source.symbols, publication, chosen, waits=waits)
     if dry_run:
-        rows, failures = asyncio.run(_intended_orders(publication, source, strategies, scans))
+        book, until, note = session_folders.preview(publication, broker_name, fresh=fresh)
+        if note:
+            notes.print(note, markup=False, style="yellow")
+        _report_stop(book, account)
+        if until is not None and isinstance(source, Replay):
+            traded = source.resume_after(until)
+            if scans is not None:
+                scans.catch_up(traded)
+        rows, failures = asyncio.run(_intended_orders(publication, source, strategies, scans, book))
         _print_orders(rows, json)
         for name, error in failures.items():
             raise StrategyStopped(
@@ -266,21 +279,18 @@ def trade(
         return
     options = _options(chosen, feed, asked, check or [], scan=scan, seed=seed)
     # no other process begins a session of the account until this one has ended
-    with lock_folder(session_folders.folder_of(account)) as lock:
+    path = session_folders.folder_of(account)
+    with lock_folder(path) as lock:
+        capital = publication.limits.capital_amount
+        refuse(open_broker, BrokerSetup(account, path, capital), source, metrics_port)
         folder, before = session_folders.create(
             publication, broker_name, options, fresh=fresh, lock=lock
         )
+        if left := session_folders.left_open(folder, before):
+            notes.print(left, markup=False, style="red")
         _report_halts(folder, before, fresh=fresh)
-        found = session_folders.read(folder)[0]
-        is_stopped = found.state is not TradingState.ACTIVE
-        if is_stopped and found.state_by not in ("", RECONCILIATION, BY_STRATEGIES):
-            notes.print(
-                f"the account is {found.state}, and opens nothing: {found.state_reason};"
-                f" `./bourse resume --account {account}` lifts it",
-                markup=False,
-                style="yellow",
-            )
-        recorded = session_folders.read(folder)[1]
+        found, recorded = session_folders.read(folder)
+        _report_stop(found, account)
         for line in session_folders.late_actions(folder, recorded):
             notes.print(line, markup=False, style="yellow")
         until = session_folders.traded_until(recorded)
@@ -330,13 +340,24 @@ def trade(
     if json:
         print_json(end)
     else:
-        _print_end(end)
+        _print_end(end, _lifted_by(session.trader.book))
         if is_drawn():
             _draw_day(screen.day_pnl.values)
-    _refuse_bad_end(end, session.trader.book)
+    _refuse_bad_end(end, session.trader.book, folder)
 
 
-def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
+def _report_stop(book: Book, account: str) -> None:
+    is_stopped = book.state is not TradingState.ACTIVE
+    if is_stopped and book.state_by not in ("", RECONCILIATION, BY_STRATEGIES):
+        notes.print(
+            f"the account is {book.state}, and opens nothing: {book.state_reason};"
+            f" `./bourse resume --account {account}` lifts it",
+            markup=False,
+            style="yellow",
+        )
+
+
+def _refuse_bad_end(end: dict[str, Any], book: Book, folder: session_folders.SessionFolder) -> None:
     """Raise if a person has something to do after a session: see the exit codes."""
     account, day = end["account"], end["session_date"]
     if left := [held for held in end["positions"] if held["product"] == Product.MIS]:
@@ -349,8 +370,7 @@ def _refuse_bad_end(end: dict[str, Any], book: Book) -> None:
     for name, error in end["failed_strategies"].items():
         raise StrategyStopped(
             f"the strategy {name} failed, and opened nothing more: {error}",
-            f"data/trading/{account}/trade.log has the traceback; correct it, then --fresh trades"
-            " the session again",
+            f"{folder.log} has the traceback; correct it, then --fresh trades the session again",
         )
     is_wanted = book.state is TradingState.REDUCING and book.flatten_reason is Reason.BY_HAND
     if book.state is not TradingState.ACTIVE and not is_wanted:
@@ -514,7 +534,7 @@ def round_trips(trader: Trader) -> list[dict[str, Any]]:
     return found
 
 
-def _print_end(end: dict[str, Any]) -> None:
+def _print_end(end: dict[str, Any], lifted_by: str) -> None:
     if trips := end["round_trips"]:
         columns = columns_of(trips, titles={"net_pnl_amount": "net pnl"})
         print_whole(table(columns, trips))
@@ -543,12 +563,18 @@ def _print_end(end: dict[str, Any]) -> None:
     if end["positions"]:
         results.print(f"  open positions: {', '.join(held['symbol'] for held in end['positions'])}")
     if end["state"] != "active":
-        results.print(
-            f"  {end['state']}: {end['reason']}; `./bourse resume` lifts it", markup=False
-        )
+        results.print(f"  {end['state']}: {end['reason']}; {lifted_by}", markup=False)
     results.print(
         "  `./bourse orders` lists every order; `./bourse journal export` exports the fills to dbt"
     )
+
+
+def _lifted_by(book: Book) -> str:
+    if book.state is TradingState.REDUCING and book.flatten_reason is Reason.BY_HAND:
+        return "it ends with the session"
+    if book.state_by == BY_STRATEGIES:
+        return "the next start of a loop lifts it"
+    return "`./bourse resume` lifts it"
 
 
 def _draw_day(day_pnl: Sequence[float]) -> None:
@@ -564,13 +590,14 @@ async def _intended_orders(
     feed: Replay | WebSocketFeed,
     strategies: dict[str, Strategy],
     scans: LiveScans | None,
+    book: Book,
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """
     Return the orders that the strategies would send if nothing were ever filled.
 
-    The second value has the errors of the strategies that failed, by name.
+    They begin with a book, after its last event if it is of a session that was interrupted. The
+    second value has the errors of the strategies that failed, by name.
     """
-    book = Book(publication.limits.capital_amount)
     wanted: dict[str, dict[str, Any]] = {}
     prices = LastPrices(feed.symbols)
     now = feed.at if isinstance(feed, Replay) else clock.now()

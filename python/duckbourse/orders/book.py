@@ -25,7 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Carried, Event, Held, TradingState
+from duckbourse.orders.events import Carried, CashKind, Event, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
@@ -144,8 +144,9 @@ class Book:
         # when this session's orders, modifications and cancels were sent to the broker
         self.requested_at: list[datetime] = []
         self.has_ended = False
-        # dividends on what was held when this session began
+        # of this session: dividends, of actions and by hand, and interest, negative if it is owed
         self.dividend_amount = ZERO
+        self.interest_amount = ZERO
         # prices of what is held, from the end of a session to the first ticks of the next one
         self.marks: dict[str, Decimal] = {}
         self.carried_orders: frozenset[str] = frozenset()
@@ -310,6 +311,22 @@ class Book:
                 if trip.quantity:
                     found.append(trip)
         return found
+
+    def only_reduces(self, order: Order) -> bool:
+        """Return whether an order opened nothing, or is to: it closes what its strategy holds."""
+        request, order_id = order.request, order.request.order_id
+        key = (request.symbol, request.product)
+        if request.reason is not Reason.ENTRY:
+            return True
+        if order_id in self._held_at_start.get(key, {}):
+            return False
+        if order.filled_quantity:
+            return not any(
+                sum(count for _, count in division.opened.get(order_id, ()))
+                for division in self._divisions_of(key)
+            )
+        held = -request.side.sign * self.quantity_of(request.strategy, *key)
+        return order.state.is_live and request.quantity <= held
 
     def unowned(self) -> dict[Key, int]:
         """
@@ -603,7 +620,8 @@ class Book:
     @_apply.register
     def _(self, event: events.CancelRequested) -> None:
         self.requested_at.append(event.at)
-        self._store(replace(self.orders[event.order_id], is_cancel_pending=True))
+        order = self.orders[event.order_id]
+        self._store(replace(order, is_cancel_pending=True, message=event.why or order.message))
 
     @_apply.register
     def _(self, event: events.CancelRefused) -> None:
@@ -794,6 +812,10 @@ class Book:
     def _(self, event: events.CashMoved) -> None:
         self.cash_ids[event.cash_id] = None
         self.cash_amount += event.amount
+        if event.kind is CashKind.DIVIDEND:
+            self.dividend_amount += event.amount
+        if event.kind is CashKind.INTEREST:
+            self.interest_amount += event.amount
         if not event.kind.is_capital:
             return
         self.capital_amount += event.amount

@@ -160,7 +160,10 @@ class ProvisionalReduced(Event, frozen=True, kw_only=True):
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):
+    """`why` is in words; empty if nobody needs to know."""
+
     order_id: str
+    why: str = ""
 
 
 class CancelRefused(Event, frozen=True, kw_only=True):

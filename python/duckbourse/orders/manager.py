@@ -90,10 +90,11 @@ async def in_turn(key: str, call: Callable[[], Awaitable[None]]) -> None:
 
 
 class Cancelling(NamedTuple):
-    """A cancel to be requested, from a session second, and how often it was refused."""
+    """A cancel to be requested, from a session second, how often it was refused, and why it is."""
 
     since: float = -math.inf
     refusal_count: int = 0
+    why: str = ""
 
 
 class Manager:
@@ -337,20 +338,20 @@ class Manager:
             )
         )
 
-    def cancel_next(self, order_id: str) -> None:
+    def cancel_next(self, order_id: str, why: str = "") -> None:
         """
         Have an order cancelled with the next `send_waiting`, and again until it has ended.
 
-        An entry that waits for its turn is denied at once.
+        An entry that waits for its turn is denied at once. `why` is the message of the order then.
         """
         waiting = self.book.waiting.get(order_id)
         if waiting is not None:
-            denial = OrderDeniedError("CANCELLED", "state=waiting, sent=no")
+            denial = OrderDeniedError("CANCELLED", why or "state=waiting, sent=no")
             self._record_denial(waiting.request, denial)
         elif self.book.orders[order_id].state.is_live:
-            self._cancels.setdefault(order_id, Cancelling())
+            self._cancels.setdefault(order_id, Cancelling(why=why))
 
-    async def cancel(self, order_id: str) -> None:
+    async def cancel(self, order_id: str, why: str = "") -> None:
         """
         Request the cancellation of an order, unless it is final or a cancel is pending.
 
@@ -358,7 +359,7 @@ class Manager:
         broker has not said yet under which id it has the order. So is what the broker refuses,
         after a pause that gets longer.
         """
-        self.cancel_next(order_id)
+        self.cancel_next(order_id, why)
         order = self.book.orders[order_id]
         if not order.state.is_live:
             self._cancels.pop(order_id, None)
@@ -371,13 +372,16 @@ class Manager:
         self.pace.count(is_urgent=True)
         # a cancel is sent in any case: asked again after a restart, it does no harm
         with suppress(JournalError):
-            await self.record_durably(events.CancelRequested(at=clock.now(), order_id=order_id))
+            await self.record_durably(
+                events.CancelRequested(at=clock.now(), order_id=order_id, why=asked.why)
+            )
         try:
             await self._asked(self.broker.cancel(order.broker_order_id))
         except BrokerRejected as error:
             count = asked.refusal_count
             pause = CANCEL_AGAIN_SECONDS[min(count, len(CANCEL_AGAIN_SECONDS) - 1)]
-            self._cancels[order_id] = Cancelling(clock.session_seconds() + pause, count + 1)
+            since = clock.session_seconds() + pause
+            self._cancels[order_id] = Cancelling(since, count + 1, asked.why)
             self.record(events.CancelRefused(at=clock.now(), order_id=order_id, message=str(error)))
             self.look_up(order_id)  # it may have been filled
         except BrokerUnclear as error:
@@ -875,7 +879,7 @@ class Manager:
             "orders",
         )
         if order.state.is_live:
-            self.cancel_next(order_id)
+            self.cancel_next(order_id, "it came late")
 
     def _with_charges(self, order: Order, fill: Fill) -> Fill:
         fill = replace(fill, order_id=order.request.order_id)

@@ -32,6 +32,7 @@ from duckbourse.risk.exits import due_at_once
 from duckbourse.risk.limits import Covariances, Instrument, Limits
 from duckbourse.streaming.feed import decimal_price
 from duckbourse.streaming.prices import Prices
+from duckbourse.words import priced
 
 
 class Opening(NamedTuple):
@@ -438,7 +439,13 @@ def price_band(context: OrderContext) -> None:
             continue
         distance = 100 * abs(price / instrument.prior_close - 1)
         if distance > instrument.price_band_pct:
-            raise _over_limit("PRICE_BAND", "distance_pct", distance, instrument.price_band_pct)
+            raise _over_limit(
+                "PRICE_BAND",
+                "distance_pct",
+                distance,
+                instrument.price_band_pct,
+                f", prior_close={priced(instrument.prior_close)}",
+            )
 
 
 def price_collar(context: OrderContext) -> None:
@@ -446,10 +453,16 @@ def price_collar(context: OrderContext) -> None:
     # an exit has protection that widens up to the price band
     if price is not None and context.request.reason is Reason.ENTRY:
         # a stop order trades where it is triggered
-        distance = 100 * abs(price / (context.request.trigger_price or context.last_price) - 1)
+        expected = context.request.trigger_price or context.last_price
+        distance = 100 * abs(price / expected - 1)
         if distance > context.limits.max_collar_pct:
+            of = "trigger" if context.request.trigger_price else "last"
             raise _over_limit(
-                "PRICE_COLLAR", "distance_pct", distance, context.limits.max_collar_pct
+                "PRICE_COLLAR",
+                "distance_pct",
+                distance,
+                context.limits.max_collar_pct,
+                f", {of}_price={priced(expected)}",
             )
 
 
@@ -507,7 +520,9 @@ def product_rules(context: OrderContext) -> None:
             raise OrderDeniedError("SHORT", f"quantity={on_the_way}, held={held}")
     if request.product is not context.limits.product and not context.is_closing:
         raise OrderDeniedError(
-            "PRODUCT", f"product={request.product}, of_account={context.limits.product}"
+            "PRODUCT",
+            f"product={request.product}, and the account trades {context.limits.product} only: see"
+            " `product` in trading_accounts.csv",
         )
 
 

@@ -12,6 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from duckbourse.orders.order import Exits, Order, Reason, Side
 from duckbourse.risk.limits import Instrument, Limits
+from duckbourse.words import priced
 
 # an exit that does not fill is tried at this many times the account's `protection_pct`, in turn
 PROTECTION_STEPS = (1, 2, 4, 8, 16)
@@ -100,9 +101,11 @@ def due_at_once(exits: Exits, side: Side, price: Decimal, now: datetime) -> str 
     stop, target, trail = exits.stop_price, exits.target_price, exits.trail_distance
     is_below = side is Side.BUY
     if stop is not None and (price - stop) * side.sign <= 0:
-        return f"stop_price={stop}, required={'below' if is_below else 'above'} {price}"
+        where = "below" if is_below else "above"
+        return f"stop_price={priced(stop)}, required={where} {priced(price)}"
     if target is not None and (target - price) * side.sign <= 0:
-        return f"target_price={target}, required={'above' if is_below else 'below'} {price}"
+        where = "above" if is_below else "below"
+        return f"target_price={priced(target)}, required={where} {priced(price)}"
     if trail is not None and trail <= 0:
         return f"trail_distance={trail}, required=above 0"
     if exits.exit_at is not None and exits.exit_at <= now:

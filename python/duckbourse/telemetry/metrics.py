@@ -110,23 +110,32 @@ class MetricsServer:
     """Serves metrics and health until closed; `port` 0 picks a free one."""
 
     def __init__(self, metrics: Metrics, health: Health, port: int, token: str) -> None:
-        if not token:
-            raise ConfigurationError(
-                "metrics need a bearer token, and none is set",
-                "set BOURSE_METRICS_TOKEN in the environment or in .env",
-            )
-        try:
-            self._server = ThreadingHTTPServer((HOST, port), _handler(metrics, health, token))
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on port {port} of {HOST}: {error.strerror}", "choose another port"
-            ) from error
+        self._server = _listening(port, token, _handler(metrics, health, token))
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def refuse_port(port: int, token: str) -> None:
+    """Raise ConfigurationError if metrics cannot be served there, or without a token."""
+    _listening(port, token, BaseHTTPRequestHandler).server_close()
+
+
+def _listening(port: int, token: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    if not token:
+        raise ConfigurationError(
+            "metrics need a bearer token, and none is set",
+            "set BOURSE_METRICS_TOKEN in the environment or in .env",
+        )
+    try:
+        return ThreadingHTTPServer((HOST, port), handler)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on port {port} of {HOST}: {error.strerror}", "choose another port"
+        ) from error
 
 
 def _handler(metrics: Metrics, health: Health, token: str) -> type[BaseHTTPRequestHandler]:

@@ -22,7 +22,7 @@ from duckbourse.risk.exits import protected
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.strategy import BY_HAND, Context
-from duckbourse.words import counted
+from duckbourse.words import counted, priced
 
 # states of an order that will not trade, for whatever reason
 REFUSED = {
@@ -169,18 +169,25 @@ class HandOrders:
             return orders
         ids = [order.request.order_id for order in orders]
         for order_id in ids:
-            self._manager.cancel_next(order_id)
+            self._manager.cancel_next(order_id, "by hand")
 
         def answer() -> Answer:
             known = [self._manager.book.orders[order_id] for order_id in ids]
             live = [order for order in known if order.state.is_live]
             filled = sum(order.filled_quantity for order in known)
             detail = "".join(f"; {order.message}" for order in live if order.message)
+            ended = "; ".join(
+                # what waited for its turn is denied
+                f"{State.CANCELLED if order.state is State.DENIED else order.state},"
+                f" {_filled(order)}"
+                for order in known
+                if not order.state.is_live
+            )
+            waits = f"{counted(len(live), 'order')} not cancelled yet{detail}" if live else ""
             return Answer(
                 is_obeyed=True,
                 is_final=not live,
-                message=f"{len(known) - len(live)} of {counted(len(known), 'order')} ended,"
-                f" {counted(filled, 'share')} of them filled{detail}",
+                message="; ".join(each for each in (ended, waits) if each),
                 figures={"orders": len(known), "open": len(live), "filled_quantity": filled},
             )
 
@@ -349,7 +356,8 @@ class HandOrders:
 
     def _unknown(self, symbol: str) -> Answer:
         known = self._context(BY_HAND).publication.instruments
-        return _refused(f"there is no symbol or order {symbol!r}{did_you_mean(symbol, known)}")
+        what = f"there is no symbol or order {symbol!r}{did_you_mean(symbol, known)}"
+        return _refused(what, code="UNKNOWN")
 
 
 def _is_same(request: Request, asked: Request, wanted: OrderByHand) -> bool:
@@ -381,11 +389,13 @@ def _named(exits: Exits) -> str:
         "target": exits.target_price,
         "trail": exits.trail_distance,
     }
-    return ", ".join(f"{name} {_text(price)}" for name, price in named.items() if price is not None)
+    return ", ".join(
+        f"{name} {priced(price)}" for name, price in named.items() if price is not None
+    )
 
 
 def _terms_of(request: Request) -> str:
-    terms = f"{request.side} {request.quantity} {request.symbol} at {_text(request.limit_price)}"
+    terms = f"{request.side} {request.quantity} {request.symbol} at {_limit(request)}"
     return f"{terms}, {_named(request.exits)}" if request.exits else terms
 
 
@@ -402,9 +412,7 @@ def answer_of(order: Order) -> Answer:
         "filled_quantity": order.filled_quantity,
         "average_price": _text(order.average_price),
     }
-    filled = f"{order.filled_quantity} of {request.quantity} {request.symbol} filled"
-    if order.average_price is not None:
-        filled += f" at {_text(order.average_price)}"
+    filled = _filled(order)
     if state in REFUSED:
         code = order.message.partition(":")[0] if state is State.DENIED else None
         return Answer(
@@ -415,14 +423,25 @@ def answer_of(order: Order) -> Answer:
     if state is State.FILLED:
         return Answer(is_obeyed=True, message=filled, figures=figures)
     if not state.is_live:
-        return Answer(is_obeyed=True, message=f"{state}: {filled}", figures=figures)
-    where = (
-        f"at most {_text(request.limit_price)}"
-        if request.side is Side.BUY
-        else (f"at least {_text(request.limit_price)}")
-    )
+        # what ended without a share did nothing
+        why = f"; {order.message}" if order.message else ""
+        return Answer(
+            is_obeyed=order.filled_quantity > 0, message=f"{state}: {filled}{why}", figures=figures
+        )
+    where = f"at {'most' if request.side is Side.BUY else 'least'} {_limit(request)}"
     word = "the broker has not answered yet" if state is State.UNKNOWN else f"accepted, {where}"
     return Answer(is_obeyed=True, is_final=False, message=f"{word}: {filled}", figures=figures)
+
+
+def _limit(request: Request) -> str:
+    return "the market" if request.limit_price is None else priced(request.limit_price)
+
+
+def _filled(order: Order) -> str:
+    request = order.request
+    filled = f"{order.filled_quantity} of {request.quantity} {request.symbol} filled"
+    average = order.average_price
+    return filled if average is None else f"{filled} at {priced(average)}"
 
 
 def _text(price: Decimal | None) -> str | None:

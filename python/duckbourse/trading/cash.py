@@ -12,6 +12,7 @@ from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import CashKind, CashMoved
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.order import Side
+from duckbourse.trading import last_prices
 from duckbourse.trading.session_folder import SessionFolder, all_recorded, paper_of
 
 
@@ -38,7 +39,7 @@ def move_cash(
     except JournalBusy as error:
         raise JournalBusy(
             f"another process has the account {folder.account}: a loop that trades it, or a"
-            " reconciliation; cash is booked between sessions",
+            " reconciliation; no cash is booked meanwhile",
             "run this again once that has ended; Ctrl-C stops a loop",
         ) from error
     broker = None
@@ -51,7 +52,10 @@ def move_cash(
             kind=kind,
             amount=amount,
             value_date=value_date or book.session_date or folder.session_date,
-            equity_amount=book.equity_amount({}),
+            # of a session that was interrupted too
+            equity_amount=book.equity_amount(
+                last_prices.read(folder.path, book.session_date or folder.session_date)
+            ),
             by=getpass.getuser(),
             note=note,
         )
@@ -96,9 +100,15 @@ def free_cash_amount(book: Book) -> Decimal:
     return max(book.cash_amount - ordered - owed, Decimal(0))
 
 
+def in_words(moved: CashMoved) -> str:
+    """Return the kind and the amount, with the sign of interest, which may be owed."""
+    is_interest = moved.kind is CashKind.INTEREST
+    return f"{moved.kind} of {moved.amount if is_interest else abs(moved.amount):,.2f}"
+
+
 def _refuse_another(booked: CashMoved, asked: CashMoved) -> None:
     if (booked.kind, booked.amount) != (asked.kind, asked.amount):
         raise ConfigurationError(
-            f"the id {asked.cash_id} is that of a {booked.kind} of {abs(booked.amount):,.2f}",
+            f"the id {asked.cash_id} is that of a {in_words(booked)}",
             "use another id",
         )

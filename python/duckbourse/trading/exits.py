@@ -46,6 +46,7 @@ from duckbourse.trading.calls import Calls
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.resting import RestingStops
 from duckbourse.trading.strategy import BY_HAND, owner_of
+from duckbourse.words import in_words
 
 log = structlog.get_logger()
 
@@ -222,7 +223,9 @@ class ExitManager:
         entries = [order for order in self.book.held_entries() if is_meant(order)]
         opening = [order for order in self._manager.open_entries if is_meant(order)]
         for order in opening:
-            self._manager.cancel_next(order.request.order_id)
+            self._manager.cancel_next(
+                order.request.order_id, f"{symbol} is closed: {in_words(reason)}"
+            )
         for order in (*entries, *opening):
             if order.state is not State.NEW:
                 self.close(order, reason)
@@ -389,8 +392,9 @@ class ExitManager:
             if order.request.symbol == entered.symbol
             and (order.request.side is entered.side or order.request.strategy == entered.strategy)
         ]
+        why = f"{entered.symbol} is closed: {in_words(self.book.exit_reason[entered.order_id])}"
         for order in others:
-            await self._manager.cancel(order.request.order_id)
+            await self._manager.cancel(order.request.order_id, why)
         return any(
             order.state.is_live and order.request.side is not entered.side
             for order in (self.book.orders[other.request.order_id] for other in others)

@@ -36,7 +36,8 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Product, Reason, Request
+from duckbourse.orders.order import Exits, Order, Product, Reason, Request
+from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
@@ -53,7 +54,7 @@ from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
-from duckbourse.words import counted, shares
+from duckbourse.words import counted, in_words, shares
 
 log = structlog.get_logger()
 
@@ -213,7 +214,8 @@ class Trader:
         for waiting in list(self.book.waiting.values()):
             is_old = waiting.at < self.publication.opens_at
             if is_old or waiting.request.strategy == BY_HAND:  # they are not sent late
-                self.manager.cancel_next(waiting.request.order_id)
+                why = "the loop was started again before its turn"
+                self.manager.cancel_next(waiting.request.order_id, why)
         with self._unharmed_by("answering commands"):
             self.by_hand.take_up()
         if not differences:
@@ -280,7 +282,8 @@ class Trader:
         await self.exits.end()
         await self.manager.wait_idle()
         for order_id in self.manager.waiting_entries:
-            self.manager.cancel_next(order_id)  # a later session is not what it was meant for
+            # a later session is not what it was meant for
+            self.manager.cancel_next(order_id, "the loop ended before its turn")
         with self._unharmed_by("answering commands"):
             self.by_hand.report()
         if is_over:
@@ -774,18 +777,29 @@ class Trader:
         halted.
         """
         now, state = clock.now(), self.book.state
-        is_over = state is TradingState.HALTED or self.book.flatten_reason is not None
-        opens_nothing = state is not TradingState.ACTIVE or now >= self.publication.entries_end_at
-        reducing = self.manager.reducing_entries() if opens_nothing and not is_over else set()
+        over = f"the account is {state}" if state is TradingState.HALTED else ""
+        if self.book.flatten_reason is not None:
+            over = f"all is closed: {in_words(self.book.flatten_reason)}"
+        opens_nothing = ""
+        if state is not TradingState.ACTIVE:
+            opens_nothing = f"the account is {state}"
+        elif now >= self.publication.entries_end_at:
+            opens_nothing = "nothing is opened any more in this session"
+        reducing = self.manager.reducing_entries() if opens_nothing and not over else set()
         for order in self.manager.open_entries:
             request, order_id = order.request, order.request.order_id
-            has_ended = not self.strategies.is_active(request.strategy)
-            if order.state is not State.NEW:  # what waits is denied with the reason
-                has_ended |= is_over or (opens_nothing and order_id not in reducing)
-                has_ended |= order_id in self.book.exit_reason
-                has_ended |= request.expires_at is not None and now >= request.expires_at
-            if has_ended:
-                self.manager.cancel_next(order_id)
+            why = ""
+            if not self.strategies.is_active(request.strategy):
+                why = f"the strategy {owner_of(request.strategy)} failed"
+            elif order.state is not State.NEW:  # what waits is denied with the reason
+                if over or (opens_nothing and order_id not in reducing):
+                    why = over or opens_nothing
+                elif reason := self.book.exit_reason.get(order_id):
+                    why = f"its exit came first: {in_words(reason)}"
+                elif request.expires_at is not None and now >= request.expires_at:
+                    why = "its time is over"
+            if why:
+                self.manager.cancel_next(order_id, why)
 
     def _check_daily_limits(self) -> None:
         if clock.now() >= self.publication.square_off_at:
@@ -841,7 +855,9 @@ class Trader:
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
         self._note_stop(command.request_id)
-        return Answer(is_obeyed=True, message=f"{self.book.state}: {self.book.state_reason}")
+        is_active = self.book.state is TradingState.ACTIVE
+        why = "" if is_active else f": {self.book.state_reason}"
+        return Answer(is_obeyed=True, message=f"{self.book.state}{why}")
 
     def _note_stop(self, request_id: str = "") -> None:
         if self.book.state is TradingState.ACTIVE:
@@ -874,17 +890,21 @@ class Trader:
         if not answer.is_obeyed:
             return answer
         left = {order.request.order_id for order in self.book.open_entries} & set(entries)
-        held = [shares(each.symbol, each.quantity) for each in self.book.open_positions()]
-        closing = self.book.flatten_reason is not None
+        held = self.book.open_positions()
         parts = [answer.message]
         if cancelled := len(entries) - len(left):
             parts.append(f"{counted(cancelled, 'open entry', 'open entries')} ended")
         if left:
             parts.append(f"{counted(len(left), 'entry', 'entries')} still open")
-        if held:
-            parts.append(f"{'closing' if closing else 'held, with their exits:'} {', '.join(held)}")
-        else:
+        if not held:
             parts.append("no position is open")
+        elif self.book.flatten_reason is not None:
+            parts.append(f"closing {_named(held)}")
+        else:
+            watched = [each for each in held if self._has_exits(each)]
+            bare = [each for each in held if each not in watched]
+            parts += [f"held, with their exits: {_named(watched)}"] if watched else []
+            parts += [f"held, without an exit: {_named(bare)}"] if bare else []
         parts += _closed_by_hand_only(self.book.unowned())
         return replace(
             answer,
@@ -896,6 +916,17 @@ class Trader:
                 "open_entry_count": len(left),
                 "position_count": len(held),
             },
+        )
+
+    def _has_exits(self, position: Position) -> bool:
+        """Return whether something closes all of a position: what is intraday is squared off."""
+        if position.product is Product.MIS:
+            return True
+        return all(
+            entry.request.order_id in self.book.exit_reason
+            or entry.request.exits not in (None, Exits())
+            for entry in self.book.held_entries()
+            if (entry.request.symbol, entry.request.product) == (position.symbol, position.product)
         )
 
     async def _place(self, request: Request) -> None:
@@ -911,6 +942,10 @@ class Trader:
             state=order.state,
             message=order.message,
         )
+
+
+def _named(held: Sequence[Position]) -> str:
+    return ", ".join(shares(each.symbol, each.quantity) for each in held)
 
 
 def _closed_by_hand_only(unowned: Mapping[tuple[str, Product], int]) -> list[str]:

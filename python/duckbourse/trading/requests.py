@@ -64,7 +64,7 @@ def unanswered_order(
         return TradingError(
             f"the loop of {session.account} did not take the order within {seconds:g} s, so it"
             " is withdrawn and will not be sent",
-            "look at the account's trade.log; a longer --timeout waits longer",
+            f"look at {session.log}; a longer --timeout waits longer",
         )
     return TradingError(
         f"the loop of {session.account} took the order and has not answered within {seconds:g} s",

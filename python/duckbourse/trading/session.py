@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +28,7 @@ from duckbourse.streaming.feed import Feed, TickRelay
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.streaming.replay import Replay
 from duckbourse.streaming.websocket import WebSocketFeed
-from duckbourse.telemetry.metrics import Metrics, MetricsServer
+from duckbourse.telemetry.metrics import Metrics, MetricsServer, refuse_port
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication
@@ -114,12 +114,7 @@ class TradingSession:
                 )
             )
             stack.callback(broker.close)
-            if isinstance(feed, Replay) and not broker.capabilities.is_simulated:
-                raise ConfigurationError(
-                    f"the broker {broker.name} is not simulated, and would get orders at the prices"
-                    f" of the {feed.name}",
-                    "trade it with --broker paper, or today's ticks with --feed zerodha",
-                )
+            _refuse_past_prices(broker, feed)
             until = traded_until(recorded)
             if until is not None and isinstance(feed, Replay):
                 before = feed.resume_after(until)
@@ -187,6 +182,35 @@ class TradingSession:
         return (problem,)
 
 
+def refuse(broker: OpenBroker, setup: BrokerSetup, feed: Feed, metrics_port: int | None) -> None:
+    """
+    Raise ConfigurationError for what `TradingSession.open` would refuse.
+
+    A session that is refused should not have begun, so `create` comes after this.
+    """
+    if metrics_port is not None:
+        refuse_port(metrics_port, _metrics_token())
+    opened = broker(setup)
+    try:
+        _refuse_past_prices(opened, feed)
+    finally:
+        opened.close()
+
+
+def _refuse_past_prices(broker: Broker, feed: Feed) -> None:
+    if isinstance(feed, Replay) and not broker.capabilities.is_simulated:
+        raise ConfigurationError(
+            f"the broker {broker.name} is not simulated, and would get orders at the prices"
+            f" of the {feed.name}",
+            "trade it with --broker paper, or today's ticks with --feed zerodha",
+        )
+
+
+def _metrics_token() -> str:
+    secret = settings().metrics_token
+    return secret.get_secret_value() if secret else ""
+
+
 def summary(book: Book) -> str:
     """Return what people are notified of at the end of a session, in one line."""
     gain = book.equity_amount({}) - book.session_start_amount
@@ -231,10 +255,7 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
     server: MetricsServer | None = None
     if port is not None:
         metrics = Metrics(account)
-        secret = settings().metrics_token
-        server = MetricsServer(
-            metrics, trader.health_problems, port, secret.get_secret_value() if secret else ""
-        )
+        server = MetricsServer(metrics, trader.health_problems, port, _metrics_token())
         bus.subscribe(Event, lambda message: metrics.on_event(message.event))
         trader.gauges = metrics.set_gauge
         trader.on_pass = metrics.observe_pass
@@ -242,6 +263,8 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
         metrics.watch("seconds_since_tick", trader.seconds_since_tick)
 
     def notify(text: str) -> None:
+        with suppress(OSError):  # whoever reads it may be gone
+            sys.stderr.write(f"{text}\n")
         notifier.send(text, "standstill", is_urgent=True)
 
     try:

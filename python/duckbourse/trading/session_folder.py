@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -44,7 +44,7 @@ from duckbourse.orders.journal import (
 )
 from duckbourse.orders.order import Product, Reason
 from duckbourse.orders.positions import CorporateAction
-from duckbourse.settings import PROJECT, settings
+from duckbourse.settings import PROJECT, settings, shown
 from duckbourse.trading import commands, last_prices
 from duckbourse.trading.publication import Publication
 from duckbourse.words import shares
@@ -86,6 +86,11 @@ class SessionFolder(msgspec.Struct, frozen=True, kw_only=True):
     def path(self) -> Path:
         return folder_of(self.account)
 
+    @property
+    def log(self) -> Path:
+        """The account's log, as a person types its path."""
+        return shown(self.path / LOG)
+
 
 def folder_of(account: str) -> Path:
     """Return the folder of an account; raise ConfigurationError for what is no name of one."""
@@ -120,15 +125,7 @@ def create(
     goes on to trade it holds the account's `lock`, so that no other process begins another session
     in between.
     """
-    folder = SessionFolder(
-        account=publication.limits.account,
-        session_date=publication.session_date,
-        calendar=publication.limits.calendar,
-        zone_name=publication.zone.key,
-        capital_amount=publication.limits.capital_amount,
-        broker=broker,
-        options=options,
-    )
+    folder = _session_of(publication, broker, options)
     state.refuse_unfinished(settings().data)
     disk.private_folder(folder.path)
     with nullcontext() if lock else lock_folder(folder.path):
@@ -167,6 +164,18 @@ def create(
     return folder, before
 
 
+def _session_of(publication: Publication, broker: str, options: str) -> SessionFolder:
+    return SessionFolder(
+        account=publication.limits.account,
+        session_date=publication.session_date,
+        calendar=publication.limits.calendar,
+        zone_name=publication.zone.key,
+        capital_amount=publication.limits.capital_amount,
+        broker=broker,
+        options=options,
+    )
+
+
 def _refuse_other_broker(folder: SessionFolder) -> None:
     file = folder.path / SESSION_FILE
     if file.exists() and (before := _folder_of(file)).broker != folder.broker:
@@ -194,6 +203,26 @@ def _begin(
     paper broker begins first; if the journal does not follow, the next start puts the broker's book
     back. Any other broker keeps its own account, and is compared with at the start.
     """
+    opening, applied = _opening(publication, folder, carried, moved)
+    if archive is not None:
+        disk.private_folder(archive)
+        archive_rows(folder.path, archive / f"{ended}.jsonl.gz")
+    if (broker := paper_of(folder)) is not None:
+        of_paper = archive / f"{ended}.{PAPER}.gz" if archive else None
+        asyncio.run(_begin_at_paper(broker, folder, carried, before, applied, moved, of_paper))
+    if archive is not None and (log := folder.path / LOG).exists():
+        log.rename(archive / f"{ended}.log")
+    begin_again(folder.path, opening)
+    (folder.path / last_prices.FILE).unlink(missing_ok=True)
+
+
+def _opening(
+    publication: Publication,
+    folder: SessionFolder,
+    carried: Carried,
+    moved: Sequence[events.CashMoved] = (),
+) -> tuple[list[Event], list[events.CorporateActionApplied]]:
+    """Return the first events of a session, and the corporate actions among them; write nothing."""
     # a replay is of the past, and its session begins with its first tick
     at = min(clock.now(), publication.opens_at)
     opening: list[Event] = [events.AccountCarried(at=at, checksum=0, carried=carried)]
@@ -238,22 +267,13 @@ def _begin(
         events.SessionStarted(
             at=at,
             session_date=folder.session_date,
-            # a dividend is earned in this session, whose prices fall by it
-            equity_amount=book.equity_amount({}) - book.dividend_amount,
+            # a dividend is earned in this session, whose prices fall by it; so is interest
+            equity_amount=book.equity_amount({}) - book.dividend_amount - book.interest_amount,
             options=folder.options,
             marks=book.marks,
         )
     )
-    if archive is not None:
-        disk.private_folder(archive)
-        archive_rows(folder.path, archive / f"{ended}.jsonl.gz")
-    if (broker := paper_of(folder)) is not None:
-        of_paper = archive / f"{ended}.{PAPER}.gz" if archive else None
-        asyncio.run(_begin_at_paper(broker, folder, carried, before, applied, moved, of_paper))
-    if archive is not None and (log := folder.path / LOG).exists():
-        log.rename(archive / f"{ended}.log")
-    begin_again(folder.path, opening)
-    (folder.path / last_prices.FILE).unlink(missing_ok=True)
+    return opening, applied
 
 
 def paper_of(folder: SessionFolder) -> PaperBroker | None:
@@ -354,6 +374,24 @@ def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction)
     )
 
 
+def left_open(folder: SessionFolder, before: Book) -> str:
+    """Return what the session before left open that is intraday, in words; empty if nothing."""
+    day, name = before.session_date, folder.account
+    if day is None or day >= folder.session_date or Product.MIS not in _products_open(before):
+        return ""
+    held = [
+        shares(each.symbol, each.quantity)
+        for each in before.open_positions()
+        if each.product is Product.MIS
+    ]
+    return (
+        f"{day} was not traded to the close of what is intraday, and {name} still has"
+        f" {', '.join(held) or what_is_open(before)}: the exits and the square-off of"
+        f" {folder.session_date} close it; `./bourse trade --account {name} --date {day} --fresh`"
+        f" trades {day} again instead"
+    )
+
+
 def late_actions(folder: SessionFolder, recorded: Sequence[Event]) -> list[str]:
     """Return what a session's start made of actions that arrived after their ex-date."""
     opening = recorded[0] if recorded else None
@@ -392,6 +430,22 @@ def _named(action: CorporateAction) -> str:
 
 def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence[Event]) -> None:
     """Begin a session again from the account as it stood before; keep what was traded since."""
+    carried, moved = _before_session(folder, recorded)
+    _remove_exports(folder)
+    _begin(
+        publication,
+        folder,
+        carried,
+        ended=_book(folder, recorded).session_date,
+        archive=_aside(folder),
+        moved=moved,
+    )
+
+
+def _before_session(
+    folder: SessionFolder, recorded: Sequence[Event]
+) -> tuple[Carried, tuple[events.CashMoved, ...]]:
+    """Return the account as it stood before a session, and the cash that was moved since."""
     sessions = {
         day: path for day, path in _archived(folder.path).items() if day >= folder.session_date
     }
@@ -403,21 +457,51 @@ def _discard(publication: Publication, folder: SessionFolder, recorded: Sequence
         if isinstance(opening, events.AccountCarried)
         else Book(folder.capital_amount).carried()
     )
-    _remove_exports(folder)
     # cash belongs to the account and not to a session
     moved = {
         event.cash_id: event
         for event in (*later, *recorded)
         if isinstance(event, events.CashMoved) and event.cash_id not in carried.cash_ids
     }
-    _begin(
-        publication,
-        folder,
-        carried,
-        ended=_book(folder, recorded).session_date,
-        archive=_aside(folder),
-        moved=tuple(moved.values()),
-    )
+    return carried, tuple(moved.values())
+
+
+class Preview(NamedTuple):
+    """
+    The book with which a session would begin, or go on after `until` if it was interrupted.
+
+    `note` is what to know of it, empty if it is the account as it is.
+    """
+
+    book: Book
+    until: datetime | None
+    note: str
+
+
+def preview(publication: Publication, broker: str, *, fresh: bool = False) -> Preview:
+    """
+    Return what `create` would begin or resume; write nothing.
+
+    Of a session that is over, is being traded or is before the last one, it is the account as it
+    stood before, as `fresh` begins it.
+    """
+    folder = _session_of(publication, broker, "")
+    account, day = folder.account, folder.session_date
+    recorded, is_held = read_journal(folder.path), is_traded(folder)
+    before = _book(folder, recorded)
+    last, carried, moved = before.session_date, before.carried(), tuple[events.CashMoved, ...]()
+    note = ""
+    if last is not None and day <= last:
+        if day == last and not (fresh or is_held or before.has_ended):
+            until = traded_until(recorded)
+            note = f"{account} was interrupted on {day}: this goes on from there" if until else ""
+            return Preview(before, until, note)
+        carried, moved = _before_session(folder, recorded)
+        what = f"is trading {last}" if is_held else f"has traded {last}"
+        note = f"{account} {what}: this begins with what the account had before {day}"
+    elif is_held:
+        note = f"{account} is trading {last}: this begins with what the account has now"
+    return Preview(_book(folder, _opening(publication, folder, carried, moved)[0]), None, note)
 
 
 def _finish_discarding(folder: SessionFolder, last: date, recorded: Sequence[Event]) -> None:
@@ -557,6 +641,12 @@ def what_is_open(book: Book) -> str:
     return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
 
 
+def _products_open(book: Book) -> set[Product]:
+    orders = (*book.held_entries(), *book.opening_orders())
+    held = {position.product for position in book.open_positions()}
+    return held | {order.request.product for order in orders}
+
+
 def unwatched() -> tuple[list[tuple[SessionFolder, Book]], list[BourseError]]:
     """
     Return the accounts that no loop trades and that have open what should not be left alone.
@@ -574,9 +664,7 @@ def unwatched() -> tuple[list[tuple[SessionFolder, Book]], list[BourseError]]:
         except BourseError as error:
             damaged.append(error)
             continue
-        orders = (*book.held_entries(), *book.opening_orders())
-        products = {order.request.product for order in orders}
-        products |= {position.product for position in book.open_positions()}
+        products = _products_open(book)
         if Product.MIS in products or (products and not has_ended(session, recorded)):
             found.append((session, book))
     return found, damaged

@@ -8,6 +8,9 @@ but it has to refuse it: silence would be taken for an order.
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -28,6 +31,8 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import OrderType, Product, Request, Side
 from duckbourse.orders.reconciliation import Reconciliation
+from duckbourse.plugins import load
+from duckbourse.settings import PROJECT
 from tests.brokers.contract.cases import CASES, LOST, Case, open_template
 from tests.brokers.contract.faulty import FAULTS, Faulty
 from tests.support.counted_loop import CountedLoop, run_counted
@@ -35,10 +40,40 @@ from tests.support.factories import CAPITAL, NOW, request
 from tests.support.venue import MemoryJournal
 
 
-@pytest.fixture(params=CASES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        named = metafunc.config.getoption("--broker-case")
+        metafunc.parametrize("case", [named] if named else list(CASES), indirect=True)
+
+
+@pytest.fixture
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
-    with clock.driven_by(lambda: NOW), CASES[request.param](tmp_path / "broker") as opened:
+    opened_by = load("tests.broker_cases", "case of a broker", request.param, CASES)
+    with clock.driven_by(lambda: NOW), opened_by(tmp_path / "broker") as opened:
         yield opened
+
+
+OWN_CASE = """
+from tests.brokers.contract.cases import open_template as open_own
+"""
+
+
+@pytest.mark.parametrize(("case_of", "code"), [("own:open_own", 0), ("own:missing", 1)])
+def test_a_package_of_its_own_brings_its_case(tmp_path: Path, case_of: str, code: int) -> None:
+    """It had to be written into the project's own cases."""
+    (tmp_path / "own.py").write_text(OWN_CASE)
+    one = f"{__file__}::{test_an_order_is_found_by_its_tag_with_its_terms.__name__}"
+    words = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", one]
+    done = subprocess.run(
+        [sys.executable, *words, "--broker-case", case_of],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "python")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("own:missing" in done.stdout) is bool(code)
 
 
 def play(ask: Callable[[], Awaitable[None]]) -> None:

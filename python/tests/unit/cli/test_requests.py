@@ -110,6 +110,7 @@ def test_a_refusal_is_an_error(bourse: Run, tmp_path: Path) -> None:
         done = bourse("resume", "--timeout", "60")
     assert done.returncode == 7
     assert done.stdout == "one on 2010-05-28: resume was refused: the broker differs\n"
+    assert str(tmp_path / "trading" / "one" / "trade.log") in done.stderr
     assert done.stderr.startswith("error: resume was not obeyed by one\n  remedy: ")
 
 

@@ -311,7 +311,7 @@ CASES: list[Case] = [
             book_with(),
             limited(max_collar_pct=99),
         ),
-        "PRICE_BAND: distance_pct=10.05, max_distance_pct=10.00",
+        "PRICE_BAND: distance_pct=10.05, max_distance_pct=10.00, prior_close=100.00",
     ),
     (
         "at the edge of the price band",
@@ -321,7 +321,7 @@ CASES: list[Case] = [
     (
         "far from the last price",
         lambda: (order_request(limit_price=Decimal("103.05")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
     ),
     (
         "a market order without protection",
@@ -331,7 +331,7 @@ CASES: list[Case] = [
     (
         "a stop above what is bought",
         lambda: (order_request(exits=Exits(stop_price=Decimal(101))), book_with(), {}),
-        "EXITS: stop_price=101, required=below 100",
+        "EXITS: stop_price=101.00, required=below 100.00",
     ),
     (
         "an exit larger than the position",
@@ -441,7 +441,8 @@ CASES: list[Case] = [
     (
         "a product that the account does not trade",
         lambda: (order_request(product=Product.CNC), book_with(), {}),
-        "PRODUCT: product=CNC, of_account=MIS",
+        "PRODUCT: product=CNC, and the account trades MIS only: see `product` in"
+        " trading_accounts.csv",
     ),
     (
         "a limit order without a limit",
@@ -671,7 +672,7 @@ CASES: list[Case] = [
             book_with(),
             {},
         ),
-        "PRICE_BAND: distance_pct=11.00, max_distance_pct=10.00",
+        "PRICE_BAND: distance_pct=11.00, max_distance_pct=10.00, prior_close=100.00",
     ),
     (
         "a modification to what is filled already",
@@ -699,12 +700,12 @@ CASES: list[Case] = [
     (
         "a limit below the price band",
         lambda: (order_request(limit_price=Decimal("89.95")), book_with(), {}),
-        "PRICE_BAND: distance_pct=10.05, max_distance_pct=10.00",
+        "PRICE_BAND: distance_pct=10.05, max_distance_pct=10.00, prior_close=100.00",
     ),
     (
         "a limit far below the last price",
         lambda: (order_request(limit_price=Decimal("96.95")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
     ),
     (
         "shorts of one sector",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import sqlite3
@@ -29,7 +30,9 @@ from duckbourse.brokers._template.broker import TemplateBroker
 from duckbourse.brokers._template.client import Transport
 from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.cli.account import show
 from duckbourse.cli.doctor import _accounts
+from duckbourse.cli.session import What, journal, pnl
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -60,10 +63,10 @@ from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import settings
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import last_prices, session_folder
-from duckbourse.trading.cash import move_cash
+from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.session import SessionConfig, TradingSession
+from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
     create,
@@ -490,7 +493,7 @@ def test_cash_is_not_booked_while_a_loop_trades() -> None:
     folder = latest("test", None)
     with (
         lock_folder(folder.path),
-        pytest.raises(JournalBusy, match="cash is booked between sessions"),
+        pytest.raises(JournalBusy, match="no cash is booked meanwhile"),
     ):
         move_cash(folder, CashKind.DEPOSIT, Decimal(1), "one")
 
@@ -783,6 +786,188 @@ def test_cash_is_moved_once_and_the_drawdown_stays() -> None:
         assert not moved(CashKind.DEPOSIT, "101000", "one")
         with pytest.raises(ConfigurationError, match="the id three is that of a withdrawal of"):
             moved(CashKind.DEPOSIT, "50000", "three")
+
+
+def test_a_deposit_keeps_the_drawdown_of_a_session_that_was_interrupted() -> None:
+    begin(0)
+    folder = traded(0, Side.BUY, 100, "100")
+    prices = {"A": (Decimal(90), clock.now())}
+    last_prices.write(folder.path, folder.session_date, ["A"], prices)
+    moved(CashKind.DEPOSIT, "5000", "one")
+    book, _ = read(folder)
+    assert round(1 - book.equity_amount(prices) / book.peak_amount, 20) == Decimal("0.01")
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "said"),
+    [
+        (CashKind.INTEREST, "-3.21", "interest of -3.21"),
+        (CashKind.INTEREST, "3.21", "interest of 3.21"),
+        (CashKind.WITHDRAWAL, "-2500", "withdrawal of 2,500.00"),
+    ],
+)
+def test_interest_that_is_owed_has_its_sign(kind: CashKind, amount: str, said: str) -> None:
+    begin(0)
+    assert in_words(move_cash(latest("test", None), kind, Decimal(amount), "one")[0]) == said
+
+
+def test_profits_dividends_and_interest_add_up_to_cash(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever was held overnight, and also where a session was interrupted."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100", charges="0.35")
+    moved(CashKind.INTEREST, "-3.21", "one")
+    actions = [
+        CorporateAction(
+            symbol="A",
+            ex_date=FIRST + timedelta(1),
+            action="dividend",
+            dividend_amount=Decimal("1.25"),
+        )
+    ]
+    begin(1, *actions)
+    traded(1, Side.SELL, 4, "104", charges="0.20")
+    moved(CashKind.DIVIDEND, "7", "two")
+    moved(CashKind.DEPOSIT, "500", "three")
+    begin(2, *actions)
+    traded(2, Side.SELL, 6, "99", charges="0.15")
+    total, dividends = Decimal(0), []
+    for day in range(3):
+        capsys.readouterr()
+        pnl("test", datetime.combine(FIRST + timedelta(day), datetime.min.time()), json=True)
+        (row,) = json.loads(capsys.readouterr().out)
+        names = ("net_realized_amount", "dividend_amount", "interest_amount")
+        total += sum(Decimal(str(row[name])) for name in names)
+        amounts = ("cash_amount", "held_at_cost_amount", "capital_amount")
+        cash, cost, capital = (Decimal(str(row[name])) for name in amounts)
+        assert cash + cost == capital + total
+        dividends.append(row["dividend_amount"])
+    assert dividends == [0, 19.5, 0]
+
+
+def what_it_has(book: Book) -> tuple[object, ...]:
+    held = [(each.symbol, each.quantity, each.cost_amount) for each in book.open_positions()]
+    entries = [(each.request.order_id, each.request.exits) for each in book.held_entries()]
+    return (book.cash_amount, held, entries, book.session_start_amount, book.session_date)
+
+
+@pytest.mark.parametrize(
+    ("day", "fresh", "is_locked", "said"),
+    [
+        # the next session, with what is held overnight, after a split
+        (2, False, False, ""),
+        (2, False, True, "test is trading 2026-11-03: this begins with what the account has now"),
+        # the last one, which was interrupted
+        (1, False, False, "test was interrupted on 2026-11-03: this goes on from there"),
+        (1, True, False, "test has traded 2026-11-03: this begins with what the account had before"
+         " 2026-11-03"),
+        (1, False, True, "test is trading 2026-11-03: this begins with what the account had before"
+         " 2026-11-03"),
+        (0, False, False, "test has traded 2026-11-03: this begins with what the account had before"
+         " 2026-11-02"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_begins_with_the_account(
+    data: Path, day: int, fresh: bool, is_locked: bool, said: str
+) -> None:
+    """It began with the capital and nothing held, and bought what was held overnight again."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    moved(CashKind.DEPOSIT, "500", "one")
+    folder = traded(1, Side.BUY, 4, "104")
+    of_day = publication(day, split(2, 1, 2), close="52")
+    files = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    with lock_folder(folder.path) if is_locked else contextlib.nullcontext():
+        book, until, note = session_folder.preview(of_day, "paper", fresh=fresh)
+    assert note == said
+    assert (until is not None) == (day == 1 and not fresh and not is_locked)
+    assert files == {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    is_again = day < 2 and until is None
+    create(of_day, "paper", "", fresh=is_again)
+    assert what_it_has(book) == what_it_has(read(latest("test", None))[0])
+
+
+def test_a_dry_run_of_an_account_that_never_traded_writes_nothing(data: Path) -> None:
+    book, until, note = session_folder.preview(publication(0), "paper")
+    assert book.cash_amount == 100_000
+    assert (book.session_date, until, note) == (FIRST, None, "")
+    assert not list(data.iterdir())
+
+
+@pytest.mark.parametrize(("product", "is_said"), [(Product.MIS, True), (Product.CNC, False)])
+def test_what_an_interrupted_session_left_intraday_is_said(product: Product, is_said: bool) -> None:
+    """It was closed at the next morning's prices, without a word."""
+    begin(0)
+    at = datetime(2026, 11, 2, 15, tzinfo=UTC)
+    booked = fill(10, "100", Side.BUY, order_id="X", product=product, filled_at=at)
+    record(events.FillBooked(at=at, fill=booked))
+    for day in (0, 1):
+        folder, before = create(publication(day), "paper", "")
+        said = session_folder.left_open(folder, before)
+        assert said == (
+            "2026-11-02 was not traded to the close of what is intraday, and test still has A +10:"
+            " the exits and the square-off of 2026-11-03 close it; `./bourse trade --account test"
+            " --date 2026-11-02 --fresh` trades 2026-11-02 again instead"
+        ) * (is_said and day == 1)
+
+
+@pytest.mark.parametrize(
+    ("broker", "port", "token", "said"),
+    [
+        (open_paper, None, "", ""),
+        (open_paper, 0, "", "metrics need a bearer token"),
+        (open_paper, 0, "token", ""),
+        (lambda _: TemplateBroker(cast("Transport", None)), None, "", "is not simulated"),
+    ],
+)
+def test_what_a_session_refuses_is_refused_before_it_begins(
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broker: Any,
+    port: int | None,
+    token: str,
+    said: str,
+) -> None:
+    """It was begun, and its account was in a session that nobody traded."""
+    monkeypatch.setenv("BOURSE_METRICS_TOKEN", token)
+    settings.cache_clear()
+    setup = BrokerSetup("test", data, Decimal(100_000))
+    feed = Market(data).feed([])
+    raised = pytest.raises(ConfigurationError, match=said) if said else contextlib.nullcontext()
+    with raised:
+        refuse(broker, setup, feed, port)
+    config = SessionConfig(
+        publication=publication(0), folder=data, feed=feed, broker=broker, metrics_port=port
+    )
+    raised = pytest.raises(ConfigurationError, match=said) if said else contextlib.nullcontext()
+    with raised, TradingSession.open(config):
+        pass
+
+
+def test_equity_at_cost_is_said_and_so_is_each_file_of_an_export(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begin(0, close=None)
+    traded(0, Side.BUY, 10, "100")
+    pnl("test")
+    assert "without a last price, and so valued at cost: A" in capsys.readouterr().err
+    for cash_id in ("", "one"):
+        if cash_id:
+            moved(CashKind.DEPOSIT, "500", cash_id)
+        journal(What.export, "test")
+        said = capsys.readouterr().out.replace("\n", "")
+        assert ("cash movements of test on 2026-11-02: " in said) is bool(cash_id)
+
+
+def test_the_peak_is_never_below_equity(capsys: pytest.CaptureFixture[str]) -> None:
+    begin(0)
+    folder = traded(0, Side.BUY, 10, "100")
+    last_prices.write(folder.path, folder.session_date, ["A"], {"A": (Decimal(104), clock.now())})
+    show("test", json=True)
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["equity_amount"], shown["peak_amount"], shown["drawdown"]) == (100040, 100040, 0)
 
 
 def open_costly(setup: BrokerSetup) -> Broker:

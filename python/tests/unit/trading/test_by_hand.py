@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.cli.session import _open_figures
+from duckbourse.cli.session import _open_figures, _why_sent
 from duckbourse.cli.trade import ending, round_trips, unwatched
 from duckbourse.errors import BrokerRejected, ConfigurationError
 from duckbourse.orders import events
@@ -69,12 +69,74 @@ def test_a_purchase_is_filled_and_answered(market: Market) -> None:
     [placed] = trader.book.orders.values()
     answer = answered(market, "one")
     assert (answer.is_obeyed, answer.is_final) == (True, True)
-    assert answer.message == "10 of 10 A filled at 100"
+    assert answer.message == "10 of 10 A filled at 100.00"
     assert answer.figures["order_id"] == placed.request.order_id
     assert placed.request.strategy == "by_hand"
     # the protection of the account, since no limit was given
     assert placed.request.limit_price == Decimal(101)
     assert trader.book.quantity_of("by_hand", "A", Product.MIS) == 10
+
+
+@pytest.mark.parametrize(
+    ("product", "stop", "said"),
+    [
+        (Product.CNC, None, "held, without an exit: A +10"),
+        (Product.CNC, Decimal(98), "held, with their exits: A +10"),
+        # it is squared off
+        (Product.MIS, None, "held, with their exits: A +10"),
+    ],
+)
+def test_a_halt_says_whether_what_is_held_has_an_exit(
+    market: Market, product: Product, stop: Decimal | None, said: str
+) -> None:
+    market.limits = with_limits(product=product)
+    order(market, "one", "buy", quantity=10, stop_price=stop)
+    halts: list[Path] = []
+
+    def halt(_: Trader) -> None:
+        halts.append(send(market.folder, "halt", "news"))
+
+    market.trade(TICKS, at_tick={6: halt}, to_end=False)
+    answer = answer_to(halts[0], 0)
+    assert answer is not None and answer.message == f"halted: news; {said}"
+
+
+def test_an_order_that_its_stop_overtakes_did_nothing_and_says_why(market: Market) -> None:
+    """It was answered as done, without a word."""
+    order(market, "one", "buy", quantity=10, stop_price=Decimal(98))
+    sell = ordering(market, "two", "sell", quantity=4, limit_price=Decimal(102))
+    ticks = [*TICKS[:8], *(tick(at(9, 50, second), "97.5") for second in range(4))]
+    trader = market.trade(ticks, at_tick={5: sell}, to_end=False)
+    answer = answered(market, "two")
+    assert (answer.is_obeyed, answer.is_final) == (False, True)
+    assert answer.message == "cancelled: 0 of 4 A filled; A is closed: stop"
+    [sold] = [each for each in trader.book.orders.values() if each.request.quantity == 4]
+    assert sold.message == "A is closed: stop"
+
+
+def test_an_order_that_only_closes_what_is_held_is_no_entry(market: Market) -> None:
+    def named(trader: Trader) -> list[tuple[str, int, str]]:
+        return [
+            (str(each.request.side), each.request.quantity, _why_sent(trader.book, each))
+            for each in trader.book.orders.values()
+        ]
+
+    def look(trader: Trader) -> None:
+        at_work.extend(named(trader))
+
+    at_work: list[tuple[str, int, str]] = []
+    order(market, "one", "buy", quantity=10)
+    sales: dict[int, Callable[[Trader], object]] = {
+        4: ordering(market, "two", "sell", quantity=4),
+        8: ordering(market, "three", "sell", quantity=6, limit_price=Decimal(102)),
+        10: look,
+        11: ordering(market, "four", "sell", quantity=9),
+    }
+    trader = market.trade(TICKS, at_tick=sales, to_end=False)
+    reduced = [("buy", 10, "entry"), ("sell", 4, "reduce"), ("sell", 6, "reduce")]
+    assert at_work == reduced
+    # more than is held opens a short position
+    assert named(trader)[3:] == [("sell", 9, "entry")]
 
 
 def test_its_stop_is_watched(market: Market) -> None:
@@ -98,16 +160,16 @@ def test_a_check_denies_it_with_its_code(market: Market) -> None:
 def test_a_request_that_is_repeated_orders_nothing_twice(market: Market) -> None:
     order(market, "one", "buy", quantity=10)
     trader = market.trade(TICKS, to_end=False)
-    assert answered(market, "one").message == "10 of 10 A filled at 100"
+    assert answered(market, "one").message == "10 of 10 A filled at 100.00"
     order(market, "one", "buy", quantity=10)
     # without a limit of its own, it is the same one at any price
     trader = market.trade([tick(at(9, 46, second), 101) for second in range(4)], to_end=False)
     assert len(trader.book.orders) == 1
-    assert answered(market, "one").message == "10 of 10 A filled at 100"
+    assert answered(market, "one").message == "10 of 10 A filled at 100.00"
     order(market, "one", "sell", quantity=10)
     market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
     assert answered(market, "one").message == (
-        "the id one is that of another order: buy 10 A at 101; leave --id out, or give a new one"
+        "the id one is that of another order: buy 10 A at 101.00; leave --id out, or give a new one"
     )
 
 
@@ -150,7 +212,7 @@ def test_a_loop_that_dies_in_between_orders_nothing_twice(market: Market) -> Non
     assert [(each.state, each.filled_quantity) for each in trader.book.orders.values()] == [
         (State.FILLED, 10)
     ]
-    assert answered(market, "one").message == "10 of 10 A filled at 100"
+    assert answered(market, "one").message == "10 of 10 A filled at 100.00"
 
 
 def test_an_order_that_expired_is_not_sent(market: Market) -> None:
@@ -180,11 +242,11 @@ def test_an_order_that_rests_is_modified_and_cancelled(market: Market) -> None:
     )
     [placed] = trader.book.orders.values()
     assert (placed.state, placed.request.limit_price) == (State.CANCELLED, Decimal("98.50"))
-    assert answered(market, "one").message == "cancelled: 0 of 20 A filled"
-    assert answered(market, "two").message == "cancelled: 0 of 20 A filled"
+    assert answered(market, "one").message == "cancelled: 0 of 20 A filled; by hand"
+    assert answered(market, "two").message == "cancelled: 0 of 20 A filled; by hand"
     denied = answered(market, "three")
     assert (denied.is_obeyed, denied.figures["code"]) == (False, "ORDER_AMOUNT")
-    assert answered(market, "four").message == "1 of 1 order ended, 0 shares of them filled"
+    assert answered(market, "four").message == "cancelled, 0 of 20 A filled"
 
 
 def test_an_order_that_rests_is_accepted(market: Market) -> None:
@@ -192,7 +254,7 @@ def test_an_order_that_rests_is_accepted(market: Market) -> None:
     market.trade(TICKS, to_end=False)
     answer = answered(market, "one")
     assert (answer.is_obeyed, answer.is_final) == (True, False)
-    assert answer.message == "accepted, at most 97.5: 0 of 10 A filled"
+    assert answer.message == "accepted, at most 97.50: 0 of 10 A filled"
 
 
 class Refusing(PaperBroker):
@@ -357,7 +419,7 @@ def test_what_waits_for_its_turn_is_cancelled_like_what_is_open(
     assert len(market.of(events.ExitTriggered)) == (0 if action == "cancel" else 4)
     assert answered(market, "buy-5").message.startswith("denied: CANCELLED")
     held, message = (
-        (8, "2 of 2 orders ended, 0 shares of them filled")
+        (8, "cancelled, 0 of 2 A filled; cancelled, 0 of 2 A filled")
         if action == "cancel"
         else (0, "closed 8 of 8 A")
     )
@@ -376,7 +438,7 @@ def test_what_waits_for_its_turn_is_modified(market: Market) -> None:
     sent = [event.request for event in market.of(events.OrderIntended)]
     assert [request.quantity for request in sent] == [2, 2, 2, 2, 3, 2]
     assert sent[4].limit_price == Decimal("100.50")
-    assert answered(market, "two").message == "3 of 3 A filled at 100"
+    assert answered(market, "two").message == "3 of 3 A filled at 100.00"
     assert trader.book.quantity("A", Product.MIS) == 13
 
 
@@ -414,7 +476,7 @@ def test_what_waited_as_the_loop_was_killed_is_not_sent_and_answered(market: Mar
     assert [denied.code for denied in market.of(events.OrderDenied)] == ["CANCELLED"] * 3
     answer = answered(market, "buy-5")
     assert (answer.is_obeyed, answer.is_final) == (False, True)
-    assert answer.message == "denied: CANCELLED: state=waiting, sent=no"
+    assert answer.message == "denied: CANCELLED: the loop was started again before its turn"
 
 
 def test_what_waited_and_is_not_in_the_journal_is_answered_as_not_sent(market: Market) -> None:
@@ -457,7 +519,7 @@ def test_an_order_that_rests_as_the_loop_is_killed_is_answered_by_the_next(marke
     market.trade(TICKS[:4], to_end=False)
     prepare(market.folder)
     market.trade([tick(at(9, 50, second), 97) for second in range(4)], to_end=False)
-    assert answered(market, "one").message == "10 of 10 A filled at 97"
+    assert answered(market, "one").message == "10 of 10 A filled at 97.00"
 
 
 def test_an_order_by_hand_does_not_wait_for_ever(market: Market) -> None:
@@ -519,7 +581,7 @@ def test_a_sale_that_fills_before_its_cancel_is_no_purchase(market: Market) -> N
     }
     trader = market.trade(TICKS, at_tick=do, to_end=False)
     assert trader.book.quantity("A", Product.MIS) == 0
-    assert answered(market, "less").message == "8 of 8 A filled at 102.6"
+    assert answered(market, "less").message == "8 of 8 A filled at 102.60"
     assert answered(market, "two").message == "closed 20 of 20 A"
 
 
@@ -545,7 +607,7 @@ def test_a_cancel_that_was_refused_is_asked_again_until_the_order_has_ended(
     assert [event.at for event in market.of(events.CancelRequested)] == [
         at(9, 45, second) for second in (3, 4, 5)
     ]
-    assert answered(market, "two").message == "1 of 1 order ended, 0 shares of them filled"
+    assert answered(market, "two").message == "cancelled, 0 of 10 A filled"
 
 
 OTHER_ORDERS: dict[str, dict[str, Any]] = {
@@ -572,8 +634,8 @@ def test_another_order_under_a_used_id_is_refused(market: Market, changed: dict[
     answer = answered(market, "one")
     assert not answer.is_obeyed
     assert answer.message == (
-        "the id one is that of another order: buy 10 A at 97.5, stop 90; leave --id out, or give"
-        " a new one"
+        "the id one is that of another order: buy 10 A at 97.50, stop 90.00; leave --id out, or"
+        " give a new one"
     )
     assert len(trader.book.orders) == 1
 
@@ -639,13 +701,13 @@ def moving(market: Market, **terms: Any) -> dict[int, Callable[[Trader], object]
 
 
 MOVES: dict[str, tuple[dict[str, str], list[str], Reason, str]] = {
-    "stop": ({"stop_price": "99"}, ["98.9"], Reason.STOP, "stop 99, target 110"),
-    "target": ({"target_price": "103"}, ["103"], Reason.TARGET, "stop 90, target 103"),
+    "stop": ({"stop_price": "99"}, ["98.9"], Reason.STOP, "stop 99.00, target 110.00"),
+    "target": ({"target_price": "103"}, ["103"], Reason.TARGET, "stop 90.00, target 103.00"),
     "trail": (
         {"trail_distance": "2"},
         ["104", "102"],
         Reason.TRAILING_STOP,
-        "stop 90, target 110, trail 2",
+        "stop 90.00, target 110.00, trail 2.00",
     ),
 }
 
@@ -686,7 +748,7 @@ def test_a_trail_that_is_given_later_begins_with_the_price_of_now(market: Market
         at_tick={14: ordering(market, "move", "modify", trail_distance=Decimal(2))},
         to_end=False,
     )
-    assert answered(market, "move").message == "A: trail 2"
+    assert answered(market, "move").message == "A: trail 2.00"
     assert not exits(trader)
     trader = market.trade([tick(at(9, 47, second), 93) for second in range(4)], to_end=False)
     assert [each.request.reason for each in exits(trader)] == [Reason.TRAILING_STOP]
@@ -714,10 +776,10 @@ def test_of_several_entries_one_is_named(market: Market) -> None:
     answer = answered(market, "move")
     assert not answer.is_obeyed and "name one by its id" in answer.message
     [first, second] = trader.book.held_entries()
-    assert f"{second.request.order_id} (buy 20 A at 101, of by_hand)" in answer.message
+    assert f"{second.request.order_id} (buy 20 A at 101.00, of by_hand)" in answer.message
     order(market, "id", "modify", first.request.order_id, stop_price=Decimal(99))
     trader = market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
-    assert answered(market, "id").message == "A: stop 99"
+    assert answered(market, "id").message == "A: stop 99.00"
     [first, second] = trader.book.held_entries()
     assert (first.request.exits, second.request.exits) == (Exits(stop_price=Decimal(99)), None)
 
@@ -843,7 +905,7 @@ def test_what_only_closes_has_no_exits(market: Market) -> None:
         to_end=False,
     )
     assert "it only closes what was opened by hand of A" in answered(market, "two").message
-    assert answered(market, "three").message == "15 of 15 A filled at 100"
+    assert answered(market, "three").message == "15 of 15 A filled at 100.00"
     assert trader.book.quantity("A", Product.MIS) == -5
 
 

@@ -592,7 +592,7 @@ def test_a_command_is_answered_with_what_was_done(market: Market) -> None:
             },
         ),
         (
-            "active: news; no position is open",
+            "active; no position is open",
             {"state": "active", "ended_entry_count": 0, "open_entry_count": 0, "position_count": 0},
         ),
     ]

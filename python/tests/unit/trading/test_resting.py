@@ -395,7 +395,7 @@ def test_a_sale_by_hand_says_that_it_waits_for_the_stop(
     send(day.market.folder, "order", "", request_id="two", order=sold)
     trader = day.traded([tick(at(9, 46, second), 100) for second in range(8)])
     assert said[0] == "waiting for its turn: the stop at the broker gives way first"
-    assert said[-1] == "4 of 4 A filled at 100"
+    assert said[-1] == "4 of 4 A filled at 100.00"
     assert trader.book.quantity("A", Product.MIS) == 6
 
 

@@ -16,6 +16,7 @@ from duckbourse import clock, plugins
 from duckbourse.cli.trade import _intended_orders
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders import events
+from duckbourse.orders.book import Book
 from duckbourse.orders.bus import LimitBreached
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
@@ -655,7 +656,8 @@ def test_a_dry_run_lets_a_strategy_take_up_the_session(tmp_path: Path) -> None:
     feed = market.feed([tick(at(9, 45, second), 100) for second in range(4)])
     strategy = Counting()
     publication = market.publication()
-    intended = _intended_orders(publication, feed, {"counting": strategy}, None)
+    book = Book(publication.limits.capital_amount)
+    intended = _intended_orders(publication, feed, {"counting": strategy}, None, book)
     rows, failures = asyncio.run(intended)
     assert ([row["symbol"] for row in rows], failures) == (["A"], {})
     assert strategy.count == 0

@@ -46,7 +46,11 @@ class Buys(Strategy):
 
 @pytest.mark.parametrize("who", ["start", "strategy", "check", "subscriber"])
 def test_a_loop_that_hangs_is_reported(
-    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, who: str
+    tmp_path: Path,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    who: str,
 ) -> None:
     """Its exits hung with it, and only /health said so, to whoever asked."""
     address = SecretStr(receiver.address)
@@ -90,6 +94,9 @@ def test_a_loop_that_hangs_is_reported(
     what = "A +10" if who == "strategy" else "anything, and nothing is held"
     still = r"the loop has stood still for \d+ s in \w+ \(\w+.py, line \d+\)"
     assert re.search(f"{still}; no stop is watched of {re.escape(what)}$", texts[0])
+    # and whoever sits before it reads it
+    said = [line for line in capsys.readouterr().err.splitlines() if "stood still" in line]
+    assert len(said) == 1 and re.search(f"^{still}", said[0])
 
 
 def test_a_loop_that_makes_no_steps_yet_does_not_stand_still(tmp_path: Path) -> None:
