@@ -990,7 +990,11 @@ async def follow(watch: Watching) -> StreamingResponse:
 
 
 class Typed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A command: the account's name as typed, why, and of a close what to close."""
+    """
+    A command: the account's name as typed, why, and of a close what to close.
+
+    `strategy` is the one whose position to close, empty for what no order opened.
+    """
 
     account: str
     reason: str = "requested"
@@ -1112,11 +1116,13 @@ def _close(typed: Typed) -> Response:
     if not is_traded(session):
         error = no_loop(None)
         raise TradingError(str(error), error.remedy)
-    holders = _holders(session, typed.symbol)
-    if typed.strategy is None and len(holders) > 1:
+    # which of several is meant has to be said; the loop itself knows what one holds
+    holders = _holders(session, typed.symbol) if typed.strategy is None else []
+    if len(holders) > 1:
+        by = " and ".join(f"by {name or 'nobody'}" for name in holders)
         raise TradingError(
-            f"{', '.join(holders)} hold {typed.symbol}, each for itself: nothing was closed",
-            'name the one whose position to close, as "strategy"',
+            f"{typed.symbol} is held {by}: nothing was closed",
+            'name the one whose position to close, as "strategy"; "" is what no order opened',
         )
     wanted = OrderByHand(action="close", target=typed.symbol, strategy=typed.strategy)
     path = send(session.path, "order", "by hand", seconds=LOOP_ANSWER_SECONDS, order=wanted)

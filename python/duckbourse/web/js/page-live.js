@@ -292,8 +292,8 @@ export async function livePage(app) {
                             key: 'strategy',
                             title: 'Strategy',
                             class: 'wrap slim',
-                            tip: 'Who holds it',
-                            show: p => broken(p.strategy ?? '–'),
+                            tip: 'Who holds it; nobody, if no order opened it',
+                            show: p => broken(p.strategy || 'nobody'),
                         },
                         {
                             key: 'age_ms',
@@ -313,12 +313,12 @@ export async function livePage(app) {
                                     {
                                         class: 'act',
                                         type: 'button',
-                                        'aria-label': `Close ${p.symbol} of ${p.strategy}`,
+                                        'aria-label': `Close ${ofHolder(p)}`,
                                         onclick: () =>
                                             act(
                                                 'close',
                                                 `Close ${p.symbol}`,
-                                                `${number(Math.abs(p.quantity))} ${p.symbol} of ${p.strategy} are ${p.quantity > 0 ? 'sold' : 'bought back'}. The resting orders of this position are canceled; what other strategies hold stays.`,
+                                                `${closing(p, positions)}. The resting orders of this position are canceled; what other strategies hold stays.`,
                                                 { symbol: p.symbol, strategy: p.strategy },
                                             ),
                                     },
@@ -520,6 +520,16 @@ const textOf = e =>
         .filter(([key]) => !['at', 'kind', 'symbol'].includes(key))
         .map(([key, v]) => `${words(key).toLowerCase()} ${v}`)
         .join(', ');
+const ofHolder = p => (p.strategy ? `${p.symbol} of ${p.strategy}` : `${p.symbol} that no order opened`);
+/* what a command closes: all that the holder of a position has of its symbol, in each product */
+const closing = (p, positions) =>
+    positions
+        .filter(each => each.symbol === p.symbol && each.strategy === p.strategy)
+        .map(
+            each =>
+                `${number(Math.abs(each.quantity))} ${ofHolder(each)} (${each.product}) are ${each.quantity > 0 ? 'sold' : 'bought back'}`,
+        )
+        .join(', and ');
 /* a name that breaks at its points and underscores, where it must */
 const broken = name =>
     name.split(/(?<=[._])/).flatMap((part, i) => (i ? [h('wbr'), part] : [part]));

@@ -413,13 +413,34 @@ def test_close_is_of_one_strategy_where_several_hold_a_symbol(data: Path) -> Non
         names = sorted(row["strategy"] for row in rows)
         assert len(names) == 2
         with trading(folder, lambda _: obeyed) as asked:
-            with pytest.raises(ServerRefused, match=f"{', '.join(names)} hold A") as no:
+            with pytest.raises(
+                ServerRefused, match=f"A is held by {' and by '.join(names)}:"
+            ) as no:
                 client.command("close", "test", symbol="A")
             assert (no.value.status, asked) == (409, [])
             assert client.command("close", "test", symbol="A", strategy="mine")["is_obeyed"]
         assert [(each.order.target, each.order.strategy) for each in asked if each.order] == [
             ("A", "mine")
         ]
+
+
+def test_what_no_order_opened_is_closed_like_any_other(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = traded(data)
+
+    def sent(holders: list[str], **named: str) -> Any:
+        monkeypatch.setattr("duckbourse.api.live._holders", lambda *_: holders)
+        with trading(folder, lambda _: Answer(is_obeyed=True, message="done")) as asked:
+            client.command("close", "test", symbol="A", **named)
+        return [each.order.strategy for each in asked if each.order]
+
+    with served(data) as found, found.client(COMMAND) as client:
+        assert sent([""]) == [None]
+        assert sent(["", "crp.standard"], strategy="") == [""]
+        with pytest.raises(ServerRefused, match=r"A is held by nobody and by crp\.standard:") as no:
+            sent(["", "crp.standard"])
+        assert '"" is what no order opened' in str(no.value.remedy)
 
 
 def test_a_command_says_whether_the_loop_obeyed(data: Path) -> None:
