@@ -20,8 +20,6 @@ const STEPS = ['CREATED', 'SUBMITTED', 'WORKING', 'FILLED'],
     FAILED = ['CANCELLED', 'REJECTED', 'DENIED', 'EXPIRED', 'NOT_PLACED'];
 const OPEN = ['CREATED', 'SUBMITTED', 'WORKING', 'PARTLY_FILLED', 'PARTIALLY_FILLED'];
 const KINDS = { FILLED: 'good', WORKING: 'warn', PARTLY_FILLED: 'warn', PARTIALLY_FILLED: 'warn' };
-// without a word from a loop for so long, it hangs or its machine does
-const SILENT_SECONDS = 25;
 const WARNED_FROM = 0.8;
 const STATES = { good: '✓ ok', warn: '⚠ watch', bad: '✕ bad' };
 
@@ -61,7 +59,7 @@ export async function livePage(app) {
                 app.source.act(`/live/${name}`, { account: typed, ...body }, token),
         });
     const running = loop.state === 'running',
-        silent = loop.is_running && loop.written_seconds > SILENT_SECONDS ? loop.written_seconds : 0,
+        silent = loop.is_silent ? loop.written_seconds : 0,
         accounts = l.accounts ?? [];
     const choose = name => {
         app.source.account = name;
@@ -80,7 +78,7 @@ export async function livePage(app) {
         silent
             ? callout(
                   `No word from the loop for ${number(silent)} s.`,
-                  'It may hang: what is below is the last that it wrote. Look at its log, and at the broker itself.',
+                  'It may be stuck: what is below is the last that it wrote. Look at its log, and at the broker itself.',
               )
             : null,
         h(
@@ -212,7 +210,6 @@ export async function livePage(app) {
             panel({
                 title: 'Use of limits',
                 width: 'w4',
-                sql: l.sql?.limits,
                 body: l.limits?.length
                     ? l.limits.map(use)
                     : h('p', { class: 'empty' }, 'The publication has no limits of this account.'),
