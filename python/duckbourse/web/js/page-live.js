@@ -33,6 +33,8 @@ export async function livePage(app) {
         time = text => (text ?? '').replace(`${a.session_date} `, ''),
         lateMs = 1000 * (a.max_silence_seconds ?? Infinity),
         open = orders.filter(o => OPEN.includes(o.state));
+    // what another loop does changes no account that somebody looks at
+    app.source.account ??= a.account ?? null;
     app.title = `${isPaper ? 'PAPER' : 'REAL MONEY'} · ${a.account} · duckbourse`;
     const held = positions.reduce(
         (sum, p) => sum + Math.abs(p.quantity * (p.last ?? p.average ?? 0)),
