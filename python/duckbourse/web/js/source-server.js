@@ -131,7 +131,8 @@ export class ServerSource extends Source {
                 .filter(Boolean)
                 .join(': ');
             if (answer.status === 401) throw new OnlyReads('That token was refused.');
-            if (/only reads/.test(text)) throw new OnlyReads(text);
+            if (/insufficient_scope/.test(answer.headers.get('www-authenticate')))
+                throw new OnlyReads(text);
             throw answer.status === 404 ? new NotHere(text) : new Error(text);
         }
     }
