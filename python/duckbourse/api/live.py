@@ -665,6 +665,7 @@ class Watch:
         self._looking: dict[Path, threading.Lock] = {}
         self._journals: dict[Path, tuple[Any, Recorded]] = {}
         self._moments: dict[Path, tuple[Any, float, Moment]] = {}
+        self._seeds: dict[Path, tuple[tuple[str, str], dict[str, Any]]] = {}
         self._metrics: _Metrics | None = None
         self._reading_metrics = threading.Lock()
         # of the loop that answered at the port last
@@ -763,6 +764,17 @@ class Watch:
         if self.threads.statistics().tasks_waiting >= self._bounds.waiting:
             raise Refused(503, BUSY, "ask again", AGAIN)
         return await to_thread.run_sync(work, limiter=self.threads)
+
+    async def seeds(self, server: Server, session: SessionFolder) -> Mapping[str, Any]:
+        """Return what the publication has of an account; read once, so that it waits for nobody."""
+        build_id = await self.ask(lambda: self._reader.build_id)
+        of, kept = self._seeds.get(session.path, (None, {}))
+        if of == (build_id, session.calendar):
+            return kept
+        found, is_whole = await server.run(lambda market: _seeds(market, session))
+        if is_whole:
+            self._seeds[session.path] = (build_id, session.calendar), found
+        return found
 
     async def run(self) -> None:
         """Report what changed to every client, until cancelled."""
@@ -918,24 +930,28 @@ async def _with_seeds(
     moment = await watch.ask(lambda: watch.moment(session_of(account)))
     seeds: Mapping[str, Any] = {}
     if not moment.has(name):
-        seeds = await server.run(lambda market: _seeds(market, moment.session))
+        seeds = await watch.seeds(server, moment.session)
     return _json(await watch.ask(lambda: moment.answer(name, lambda: make(moment, seeds))))
 
 
-def _seeds(market: Market, session: SessionFolder) -> dict[str, Any]:
-    """Return limits, sectors and currency of an account; empty where nothing is published."""
+def _seeds(market: Market, session: SessionFolder) -> tuple[dict[str, Any], bool]:
+    """Return limits, sectors and currency of an account, empty if unread, and if all were read."""
     found: dict[str, Any] = {"limits": {}, "sectors": {}, "currency": None}
+    read_count = 0
     with suppress(BourseError):
         rows = market.sql(LIMITS, {"account": session.account})
         names = rows.columns
         for row in rows.fetchall():
             found["limits"] = dict(zip(names, row, strict=True))
+        read_count += 1
     with suppress(BourseError):
         found["sectors"] = dict(market.sql(SECTORS).fetchall())
+        read_count += 1
     with suppress(BourseError):
         for (currency,) in market.sql(CURRENCY, {"calendar": session.calendar}).fetchall():
             found["currency"] = currency
-    return found
+        read_count += 1
+    return found, read_count == len(found)
 
 
 def _accounts() -> list[dict[str, Any]]:

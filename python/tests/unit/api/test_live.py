@@ -317,6 +317,26 @@ def test_many_who_look_share_one_look(data: Path, monkeypatch: pytest.MonkeyPatc
         assert counts == {"read": 2, "Watch._moment": 2}
 
 
+def test_live_waits_for_no_query_but_its_first(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = traded(data)
+    read_of: list[str] = []
+
+    def counted(market: Any, session: SessionFolder) -> tuple[dict[str, Any], bool]:
+        read_of.append(session.account)
+        return {"limits": {}, "sectors": {}, "currency": "USD"}, len(read_of) > 1
+
+    monkeypatch.setattr("duckbourse.api.live._seeds", counted)
+    with served(data) as found:
+        # what could not be read is read again, and then kept until the next publication
+        for count in (1, 2, 2):
+            assert found.get("/api/pages/live").json()["account"]["currency"] == "USD"
+            assert len(read_of) == count
+            (folder / JOURNAL).touch()
+        published(data, 2)
+        assert found.get("/api/pages/live").status_code == 200
+        assert len(read_of) == 3
+
+
 def test_a_loop_that_hangs_keeps_one_reader(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = lock_folder(traded(data))
     monkeypatch.setattr("duckbourse.api.live.METRICS_SECONDS", 3_600)
