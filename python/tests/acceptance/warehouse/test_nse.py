@@ -94,7 +94,10 @@ def nse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     # Left out is what no data changes, and the build of the sample has done: unit tests, tests of
     # seeds, and the table macros of indicators.
     same = ("resource_type:test,path:seeds", "serving__indicator_catalog+", "serving__live_models")
-    warehouse.dbt("build", "--exclude-resource-types", "unit_test", "--exclude", *same)
+    # the scanners are found in the manifest
+    warehouse.dbt(
+        "--write-json", "build", "--exclude-resource-types", "unit_test", "--exclude", *same
+    )
     return warehouse
 
 

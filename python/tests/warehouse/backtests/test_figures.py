@@ -147,7 +147,7 @@ def test_a_benchmark_is_compared_with_its_dividends(sample: Warehouse) -> None:
     connection.execute(f"attach '{sample.file}' as built (read_only)")
     connection.execute("attach ':memory:' as duckbourse")
     for relation in (
-        *("runs", "equity", "trades", "permutations", "bootstraps"),
+        *("runs", "session_accounts", "trades", "permutations", "bootstraps"),
         *("seeds.calendars", "seeds.backtest_settings"),
         *("bars.sessions", "bars.total_return_closes"),
     ):
@@ -155,8 +155,9 @@ def test_a_benchmark_is_compared_with_its_dividends(sample: Warehouse) -> None:
         connection.execute(f"create schema if not exists duckbourse.{name.split('.')[0]}")
         connection.execute(f"create table duckbourse.{name} as from built.{name}")
     connection.execute("update duckbourse.seeds.backtest_settings set benchmark = 'IBM'")
-    sql = compiled(sample, "session_returns")
-    connection.execute(f"create table duckbourse.backtests.session_returns as {sql}")
+    for name in ("equity", "session_returns"):
+        sql = compiled(sample, name)
+        connection.execute(f"create table duckbourse.backtests.{name} as {sql}")
     compared = rows(connection, compiled(sample, "summary"))
     assert compared
     for run in compared:
