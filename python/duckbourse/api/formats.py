@@ -35,6 +35,12 @@ FORMATS = (JSON, CSV, ARROW, PARQUET)
 LARGEST_NUMBER = 2**53 - 1
 # of a page, rows times columns: what Python holds is outside of DuckDB's limit
 MOST_VALUES = 2_000_000
+# of the texts of a page
+MOST_BYTES = 64_000_000
+OF_FIXED_SIZE = re.compile(
+    r"BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|UUID|INTERVAL"
+    r"|DATE|TIME(STAMP)?(_S|_MS|_NS| WITH TIME ZONE)?"
+)
 # types that Arrow and polars hold without a loss
 IN_ARROW = re.compile(
     r"(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|DATE|BLOB"
@@ -93,7 +99,8 @@ def encode(
     """
     Return at most `limit` rows of a relation in a format, of very wide ones fewer.
 
-    `extra` stands beside the rows in JSON. A key is returned only if there are more rows.
+    `extra` stands beside the rows in JSON. A key is returned only if there are more rows. Texts of
+    more than MOST_BYTES raise Refused.
     """
     names = [str(name) for name in found.columns]
     limit = max(1, min(limit, MOST_VALUES // max(1, len(names))))
@@ -104,12 +111,12 @@ def encode(
             ", ".join(f"{identifier(name)}::varchar as {identifier(name)}" for name in names)
         )
     if kind in (JSON, CSV):
-        rows = some.fetchall()
+        rows = _kept(some).fetchall()
         page = rows[:limit]
         last = page[-1] if len(rows) > limit else None
         content = _csv(names, page) if kind == CSV else _json(names, page, extra or {})
         return Encoded(content, len(page), last and tuple(_word(last[place]) for place in places))
-    frame = polars.DataFrame(_for_arrow(some))
+    frame = polars.DataFrame(_kept(_for_arrow(some)))
     cut = frame.head(limit)
     following = None
     if frame.height > limit and limit:
@@ -121,6 +128,25 @@ def encode(
     else:
         cut.write_parquet(buffer)
     return Encoded(buffer.getvalue(), cut.height, following)
+
+
+def _kept(found: DuckDBPyRelation) -> DuckDBPyRelation:
+    # it runs once, and Python makes nothing of it before its size is known
+    kept = found.materialize()
+    sizes = [
+        f"coalesce(strlen({identifier(str(name))}::varchar), 0)"
+        for name, kind in zip(kept.columns, kept.types, strict=True)
+        if not OF_FIXED_SIZE.fullmatch(str(kind))
+    ]
+    if sizes:
+        [(taken,)] = kept.aggregate(f"coalesce(sum({' + '.join(sizes)}), 0)").fetchall()
+        if taken > MOST_BYTES:
+            raise Refused(
+                422,
+                f"the rows have more than {MOST_BYTES:,} bytes",
+                "ask for fewer rows, or for fewer columns",
+            )
+    return kept
 
 
 def _word(value: Any) -> str | None:

@@ -6,6 +6,7 @@ Of a request that is refused, nothing but its head is read.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, MutableMapping
@@ -41,6 +42,8 @@ COMMANDS = "/api/live/"
 # browsers omit it
 HTTP_PORT = 80
 ASK_TOKEN = {"www-authenticate": 'Bearer realm="duckbourse"'}
+# RFC 6750, section 3.1: the page asks for the other token then
+ASK_SCOPE = {"www-authenticate": 'Bearer error="insufficient_scope", scope="command"'}
 
 
 class Gate:
@@ -189,18 +192,21 @@ class Gate:
             if self._tokens.command is None:
                 raise Refused(403, "this server takes no commands", "`./bourse serve --help`")
             if "command" not in scopes:
-                raise Refused(403, "this token only reads", "send the token of commands")
+                raise Refused(403, "this token only reads", "send the token of commands", ASK_SCOPE)
             if headers.get(b"x-bourse") != [b"1"]:
                 raise Refused(403, "a command needs the header x-bourse: 1")
 
     def _bounded(self, receive: Receive) -> Receive:
         taken = 0
         is_whole = False
+        ends_at: float | None = None
 
         async def bounded() -> Message:
-            nonlocal taken, is_whole
+            nonlocal taken, is_whole, ends_at
+            if ends_at is None:
+                ends_at = anyio.current_time() + self._bounds.body_seconds
             # what follows the body is the end of the connection, for which a stream waits
-            with anyio.move_on_after(None if is_whole else self._bounds.body_seconds) as wait:
+            with anyio.CancelScope(deadline=math.inf if is_whole else ends_at) as wait:
                 message = await receive()
             if wait.cancelled_caught:
                 raise Refused(408, f"the body took more than {self._bounds.body_seconds:g} s")

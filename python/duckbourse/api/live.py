@@ -16,7 +16,7 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
@@ -62,6 +62,7 @@ from duckbourse.trading.requests import (
 from duckbourse.trading.session_folder import (
     SESSION_FILE,
     SessionFolder,
+    has_session,
     is_traded,
     read,
     readable_sessions,
@@ -124,7 +125,7 @@ def session_of(account: str | None) -> SessionFolder:
     found, damaged = readable_sessions()
     if account is not None:
         found = [each for each in found if each.account == account]
-    if not found and damaged:
+    if not found and damaged and (account is None or has_session(account)):
         raise Refused(409, UNREADABLE, READABLE)
     if not found:
         # no error repeats an account
@@ -302,13 +303,15 @@ class Moment:
     def loop(self) -> dict[str, Any]:
         words = {TradingState.ACTIVE: "running", TradingState.REDUCING: "reducing"}
         state = words.get(self.book.state, "halted") if self.is_running else "stopped"
+        silent = self.written_seconds
         return {
             "state": state,
             "is_running": self.is_running,
             "reason": self.book.state_reason,
             "by": self.book.state_by,
             "problems": list(self.reasons),
-            "written_seconds": self.written_seconds,
+            "written_seconds": silent,
+            "is_silent": silent is not None and silent >= HUNG_SECONDS,
         }
 
     def positions(self) -> list[dict[str, Any]]:
@@ -487,7 +490,7 @@ class Moment:
             },
         ]
         if (silent := self.written_seconds) is not None:
-            state = "good" if silent < LATE_SECONDS else "warn" if silent < HUNG_SECONDS else "bad"
+            state = _lateness(silent)
             value = f"{silent:.1f} s ago" + (": the loop hangs" if state == "bad" else "")
             rows.append({"name": "Last write of the loop", "value": value, "state": state})
         feed = _last(self.recorded, events.FeedChanged)
@@ -527,8 +530,9 @@ class Moment:
         ):
             seconds = self.metrics.get(name)
             if seconds is not None and seconds == seconds:
-                state = "good" if seconds < 5 else "warn" if seconds < 30 else "bad"
-                rows.append({"name": title, "value": f"{seconds:.1f} s ago", "state": state})
+                rows.append(
+                    {"name": title, "value": f"{seconds:.1f} s ago", "state": _lateness(seconds)}
+                )
         rows.extend({"name": "Problem", "value": each, "state": "bad"} for each in self.reasons)
         return rows
 
@@ -603,6 +607,10 @@ def _fallen(equity: Decimal, peak: Decimal) -> Decimal:
     return max(Decimal(0), 1 - equity / peak) if peak else Decimal(0)
 
 
+def _lateness(seconds: float) -> str:
+    return "good" if seconds < LATE_SECONDS else "warn" if seconds < HUNG_SECONDS else "bad"
+
+
 def _first(path: Sequence[Mapping[str, str]] | None) -> str:
     return path[0]["at"][:19] if path else ""
 
@@ -631,6 +639,18 @@ class _State(NamedTuple):
     loop_count: int
 
 
+class _Metrics(NamedTuple):
+    """What the port of the metrics answered: gauges by account; none if it did not."""
+
+    gauges: Mapping[str, Mapping[str, float]]
+    reasons: list[str]
+    read_at: float
+
+    @property
+    def age_seconds(self) -> float:
+        return clock.elapsed_seconds() - self.read_at
+
+
 class Watch:
     """Looks for what changes, once for all clients that follow the events."""
 
@@ -638,43 +658,68 @@ class Watch:
         self._reader, self._bounds, self._port = reader, bounds, metrics_port
         self._clients: set[asyncio.Queue[tuple[str, dict[str, Any]] | None]] = set()
         self._is_over = False
-        # what went wrong when it looked last, and what is known of accounts that cannot be read
+        # what went wrong when it looked last
         self.problem = ""
         self.threads = anyio.CapacityLimiter(8)
         self._seen: dict[tuple[Path, date], dict[datetime, Decimal]] = {}
         self._looking: dict[Path, threading.Lock] = {}
         self._journals: dict[Path, tuple[Any, Recorded]] = {}
         self._moments: dict[Path, tuple[Any, float, Moment]] = {}
+        self._seeds: dict[Path, tuple[tuple[str, str], dict[str, Any]]] = {}
+        self._metrics: _Metrics | None = None
+        self._reading_metrics = threading.Lock()
+        # of the loop that answered at the port last
+        self._measured: Set[str] = frozenset()
+        # accounts whose session cannot be read
         self._damaged_count = 0
         # of their own, so that no reader keeps a halt waiting
         self.commands = anyio.CapacityLimiter(16)
 
-    def metrics(self, account: str) -> tuple[dict[str, float] | None, list[str]]:
+    def metrics(self, account: str) -> tuple[Mapping[str, float] | None, list[str]]:
         """
         Return the gauges of the loop of an account, and the reasons why it is not healthy.
 
-        They are None if the port is that of another account's loop, or no loop's.
+        They are None if the port is that of another account's loop, or no loop's. The loop is asked
+        at most each LOOK_SECONDS and by one reader; whoever comes meanwhile has its last answer.
         """
         secret = settings().metrics_token
         if self._port is None or secret is None:
             return None, []
-        headers = {"authorization": f"Bearer {secret.get_secret_value()}"}
+        if self._reading_metrics.acquire(blocking=False):
+            try:
+                if self._metrics is None or self._metrics.age_seconds >= LOOK_SECONDS:
+                    self._metrics = self._read_metrics(secret.get_secret_value())
+                    self._measured = self._metrics.gauges.keys() or self._measured
+            finally:
+                self._reading_metrics.release()
+        known = self._metrics
+        if known is None or known.age_seconds >= LATE_SECONDS:
+            return None, []
+        if known.gauges:
+            return known.gauges.get(account), known.reasons if account in known.gauges else []
+        return None, known.reasons if self._is_measured(account) else []
+
+    def _is_measured(self, account: str) -> bool:
+        """Whether the port, which does not answer, is certainly that of the account's loop."""
+        running = {each.account for each in readable_sessions()[0] if is_traded(each)}
+        return (self._measured & running or running) == {account}
+
+    def _read_metrics(self, secret: str) -> _Metrics:
+        headers = {"authorization": f"Bearer {secret}"}
         root = f"http://{HOST}:{self._port}"
         try:
             with httpx.Client(headers=headers, timeout=METRICS_SECONDS, trust_env=False) as client:
                 text = client.get(f"{root}/metrics").raise_for_status().text
                 health = client.get(f"{root}/health").json()
         except (httpx.HTTPError, ValueError):
-            return None, ["the loop's metrics cannot be read"]
-        found = {}
-        for line in text.splitlines():
-            sample = SAMPLE.fullmatch(line)
-            if sample is not None and sample["account"] == account:
-                with suppress(ValueError):
-                    found[sample["name"]] = float(sample["value"])
-        if not found:
-            return None, []
-        return found, [str(each) for each in health.get("reasons", [])]
+            return _Metrics({}, ["the loop's metrics cannot be read"], clock.elapsed_seconds())
+        found: dict[str, dict[str, float]] = {}
+        for sample in filter(None, map(SAMPLE.fullmatch, text.splitlines())):
+            with suppress(ValueError):
+                of = found.setdefault(sample["account"], {})
+                of[sample["name"]] = float(sample["value"])
+        reasons = [str(each) for each in health.get("reasons", [])]
+        return _Metrics(found, reasons, clock.elapsed_seconds())
 
     def moment(self, session: SessionFolder) -> Moment:
         """
@@ -682,23 +727,27 @@ class Watch:
 
         All who ask within LOOK_SECONDS share it, unless a file of the account changed.
         """
+        is_running = is_traded(session)
+        # a loop that hangs keeps one reader, and not all who want the account's lock
+        measured = self.metrics(session.account) if is_running else (None, [])
         with self._looking.setdefault(session.path, threading.Lock()):
             stamp = (session, is_traded(session), changed_at(session, *WRITTEN))
             kept, made_at, moment = self._moments.get(session.path, (None, 0.0, None))
-            now = clock.elapsed_seconds()
-            if moment is not None and kept == stamp and now - made_at < LOOK_SECONDS:
+            age_seconds = clock.elapsed_seconds() - made_at
+            if moment is not None and kept == stamp and age_seconds < LOOK_SECONDS:
                 return moment
-            moment = self._moment(session)
-            self._moments[session.path] = stamp, now, moment
+            moment = self._moment(session, *measured)
+            self._moments[session.path] = stamp, clock.elapsed_seconds(), moment
             return moment
 
-    def _moment(self, session: SessionFolder) -> Moment:
+    def _moment(
+        self, session: SessionFolder, metrics: Mapping[str, float] | None, reasons: list[str]
+    ) -> Moment:
         stamp = (session, changed_at(session, *JOURNALS))
         known, journal = self._journals.get(session.path, (None, None))
         if journal is None or known != stamp:
             journal = Recorded(session)
             self._journals[session.path] = stamp, journal
-        metrics, reasons = self.metrics(session.account) if is_traded(session) else (None, [])
         if self.problem:
             reasons = [*reasons, self.problem]
         moment = Moment(session, metrics, reasons, journal)
@@ -715,6 +764,17 @@ class Watch:
         if self.threads.statistics().tasks_waiting >= self._bounds.waiting:
             raise Refused(503, BUSY, "ask again", AGAIN)
         return await to_thread.run_sync(work, limiter=self.threads)
+
+    async def seeds(self, server: Server, session: SessionFolder) -> Mapping[str, Any]:
+        """Return what the publication has of an account; read once, so that it waits for nobody."""
+        build_id = await self.ask(lambda: self._reader.build_id)
+        of, kept = self._seeds.get(session.path, (None, {}))
+        if of == (build_id, session.calendar):
+            return kept
+        found, is_whole = await server.run(lambda market: _seeds(market, session))
+        if is_whole:
+            self._seeds[session.path] = (build_id, session.calendar), found
+        return found
 
     async def run(self) -> None:
         """Report what changed to every client, until cancelled."""
@@ -870,24 +930,28 @@ async def _with_seeds(
     moment = await watch.ask(lambda: watch.moment(session_of(account)))
     seeds: Mapping[str, Any] = {}
     if not moment.has(name):
-        seeds = await server.run(lambda market: _seeds(market, moment.session))
+        seeds = await watch.seeds(server, moment.session)
     return _json(await watch.ask(lambda: moment.answer(name, lambda: make(moment, seeds))))
 
 
-def _seeds(market: Market, session: SessionFolder) -> dict[str, Any]:
-    """Return limits, sectors and currency of an account; empty where nothing is published."""
+def _seeds(market: Market, session: SessionFolder) -> tuple[dict[str, Any], bool]:
+    """Return limits, sectors and currency of an account, empty if unread, and if all were read."""
     found: dict[str, Any] = {"limits": {}, "sectors": {}, "currency": None}
+    read_count = 0
     with suppress(BourseError):
         rows = market.sql(LIMITS, {"account": session.account})
         names = rows.columns
         for row in rows.fetchall():
             found["limits"] = dict(zip(names, row, strict=True))
+        read_count += 1
     with suppress(BourseError):
         found["sectors"] = dict(market.sql(SECTORS).fetchall())
+        read_count += 1
     with suppress(BourseError):
         for (currency,) in market.sql(CURRENCY, {"calendar": session.calendar}).fetchall():
             found["currency"] = currency
-    return found
+        read_count += 1
+    return found, read_count == len(found)
 
 
 def _accounts() -> list[dict[str, Any]]:
@@ -990,7 +1054,11 @@ async def follow(watch: Watching) -> StreamingResponse:
 
 
 class Typed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A command: the account's name as typed, why, and of a close what to close."""
+    """
+    A command: the account's name as typed, why, and of a close what to close.
+
+    `strategy` is the one whose position to close, empty for what no order opened.
+    """
 
     account: str
     reason: str = "requested"
@@ -1112,11 +1180,13 @@ def _close(typed: Typed) -> Response:
     if not is_traded(session):
         error = no_loop(None)
         raise TradingError(str(error), error.remedy)
-    holders = _holders(session, typed.symbol)
-    if typed.strategy is None and len(holders) > 1:
+    # which of several is meant has to be said; the loop itself knows what one holds
+    holders = _holders(session, typed.symbol) if typed.strategy is None else []
+    if len(holders) > 1:
+        by = " and ".join(f"by {name or 'nobody'}" for name in holders)
         raise TradingError(
-            f"{', '.join(holders)} hold {typed.symbol}, each for itself: nothing was closed",
-            'name the one whose position to close, as "strategy"',
+            f"{typed.symbol} is held {by}: nothing was closed",
+            'name the one whose position to close, as "strategy"; "" is what no order opened',
         )
     wanted = OrderByHand(action="close", target=typed.symbol, strategy=typed.strategy)
     path = send(session.path, "order", "by hand", seconds=LOOP_ANSWER_SECONDS, order=wanted)

@@ -224,7 +224,12 @@ def close(
     symbol: Symbol,
     strategy: Annotated[
         str | None,
-        typer.Option("--strategy", metavar="NAME", help="Only what it holds.", show_default="all"),
+        typer.Option(
+            "--strategy",
+            metavar="NAME",
+            help="Only what it holds; empty for what no order opened.",
+            show_default="all",
+        ),
     ] = None,
     account: TradingAccount = None,
     timeout: Timeout = LOOP_ANSWER_SECONDS,

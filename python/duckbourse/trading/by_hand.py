@@ -295,11 +295,14 @@ class HandOrders:
     def _close(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         book, symbol = self._manager.book, wanted.target
         is_listed = symbol in self._context(BY_HAND).publication.instruments
-        if is_listed and wanted.strategy is None:
+        # what no order opened is booked under no name
+        if is_listed and not wanted.strategy:
             self._exits.take_over(symbol)
         ids = self._exits.leave(symbol, wanted.strategy, Reason.BY_HAND)
         if not ids:
             of = f" by {wanted.strategy}" if wanted.strategy else ""
+            if wanted.strategy == "":
+                of = " that no order opened"
             if any(each == symbol for each, _ in book.unowned()):
                 what = f"no order of this account opened {symbol}"
                 if not is_listed:

@@ -52,7 +52,8 @@ class OrderByHand(msgspec.Struct, frozen=True, kw_only=True):
     What a person orders: buy, sell, cancel, modify or close.
 
     `target` is a symbol; to cancel and modify, it may be the id of an order. `strategy` limits what
-    is closed. None means no such price, and of a modification that it stays as it is.
+    is closed to that of one; it is empty for what no order opened, and None for all. A price is
+    None where the person gives none; a modification leaves it as it is.
     """
 
     action: str

@@ -613,6 +613,11 @@ def readable_sessions() -> tuple[list[SessionFolder], list[ConfigurationError]]:
     return found, damaged
 
 
+def has_session(account: str) -> bool:
+    """Return whether an account has a session, whether or not it can be read."""
+    return any(file.parent.name == account for file in _files())
+
+
 def is_traded(session: SessionFolder) -> bool:
     """Return whether a process is trading the account of a session."""
     return state.holder(session.path / LOCK) is not None

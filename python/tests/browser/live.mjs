@@ -89,7 +89,17 @@ await picture(page, 'live');
 await ask('price 104.25');
 await shows(page, '104.25');
 
-// it hangs, and goes on
+// a click that begins before a drawing and ends after the next answer still clicks
+await page.hover('main button:text("Halt")');
+await page.mouse.down();
+const newer = page.waitForResponse(answer => answer.url().endsWith('/api/pages/live'));
+await ask('price 104.5');
+await (await newer).finished();
+await page.evaluate(() => new Promise(requestAnimationFrame));
+await page.mouse.up();
+await page.waitForSelector('dialog[open]');
+await page.keyboard.press('Escape');
+await shows(page, '104.5');
 
 // it hangs, and goes on
 await ask('hang');
@@ -97,7 +107,13 @@ await shows(page, 'No word from the loop');
 await examine(page, 'live, silent');
 await picture(page, 'live-silent');
 await ask('go on');
-await became(page, 'the loop is back', () => !document.querySelector('main .callout'));
+await became(
+    page,
+    'the loop is back',
+    () =>
+        !document.querySelector('main .callout') &&
+        document.querySelector('main .tools').textContent.includes('● running'),
+);
 
 // one position is closed: of one strategy, with the account's name typed and the second token
 const closes = page.locator('main button:text-is("Close")');
@@ -113,6 +129,10 @@ await page.keyboard.press('Enter');
 await page.waitForSelector('dialog[open] label:not([hidden]) input[type=password]');
 check('nothing was sent', (await ask('sent')) === '[]');
 await give(page, READ);
+// the field is emptied with the refusal, which reads like the one before
+await page.waitForFunction(
+    () => document.querySelector('dialog[open] input[type=password]').value === '',
+);
 await page.waitForSelector('dialog[open] [role=alert]:text("only reads")');
 await give(page, COMMAND);
 await page.waitForSelector('dialog[open]', { state: 'detached' });

@@ -3,6 +3,7 @@ import { forgetTokens, h, s, watchTips, tag } from './dom.js';
 import { NotHere } from './source.js';
 import { day, clockTime, words } from './format.js';
 import { drawWaiting, oldCharts } from './charts.js';
+import { oneAtATime, hands } from './drawing.js';
 
 /* Keys of one letter are off for who dictates to a computer, or types by mistake (WCAG 2.1.4). */
 const HELP = [
@@ -18,6 +19,8 @@ const HELP = [
 ];
 // Live looks by itself: a loop that hangs writes nothing, and no event reports it
 const AGAIN_SECONDS = 5;
+// how old the prices are changes while a tab is open and nothing is published
+const META_SECONDS = 3600;
 const SITE = 'https://www.tradingview.com/';
 
 const dark = () =>
@@ -61,7 +64,6 @@ export async function start(source, pages) {
     const main = h('main', { id: 'main', tabindex: -1 });
     const polite = h('div', { class: 'sr', role: 'status', 'aria-live': 'polite' });
     let keys = {},
-        turn = 0,
         timer = 0,
         last = '',
         definitions = null;
@@ -96,9 +98,11 @@ export async function start(source, pages) {
             );
             return (await definitions)[column] ?? '';
         },
-        async draw() {
-            const mine = ++turn,
-                [path, query] = (location.hash.slice(2) || pages[0].name).split('?');
+        draw: () => draw(location.hash),
+    };
+    const free = hands(document),
+        draw = oneAtATime(async (hash, isCurrent) => {
+            const [path, query] = (hash.slice(2) || pages[0].name).split('?');
             app.path = path.split('/').map(decoded);
             app.query = new URLSearchParams(query);
             keys = {};
@@ -115,8 +119,7 @@ export async function start(source, pages) {
             }
             app.title = `${page.title}${app.path[1] ? ' · ' + words(app.path[1]) : ''} · duckbourse`;
             const place = path.split('/').slice(0, 2).join('/'),
-                stay = last === place ? scrollY : null;
-            last = place;
+                isSame = last === place;
             const dropOld = oldCharts();
             let node;
             try {
@@ -136,17 +139,20 @@ export async function start(source, pages) {
                     ),
                 );
             }
-            if (mine !== turn) return;
+            // what is drawn in place of itself waits for a click that has begun, and an open menu
+            if (isSame) await free();
+            if (!isCurrent()) return;
             document.title = app.title;
             if (page.isLive) app.again(AGAIN_SECONDS);
-            const back = placeIn(main);
+            const back = placeIn(main),
+                top = isSame ? scrollY : 0;
+            last = place;
             dropOld();
             main.replaceChildren(node, foot(app));
             drawWaiting();
-            scrollTo(0, stay ?? 0);
-            if (stay !== null) back();
-        },
-    };
+            scrollTo(0, top);
+            if (isSame) back();
+        });
     if (stored('theme')) document.documentElement.dataset.theme = stored('theme');
     let hasKeys = stored('keys') !== 'off';
     const theme = () => {
@@ -306,26 +312,37 @@ export async function start(source, pages) {
             e.preventDefault();
         }
     });
+    const isOfLive = () => pages.some(page => page.name === app.path[0] && page.isLive);
+    /* Ask again what is published, and what day it is; return whether either is another. */
+    const look = async () => {
+        const of = meta => [meta.publication?.build_id, day(meta.answered_at)],
+            before = of(app.meta);
+        try {
+            app.meta = await source.get('/meta');
+        } catch (error) {
+            app.say(`The server cannot be asked: ${error.message}`);
+        }
+        const now = of(app.meta);
+        if (before[0] !== now[0]) app.say('A newer publication is here.');
+        return `${before}` !== `${now}`;
+    };
     source.watch(
         async kind => {
-            const isLive = pages.some(page => page.name === app.path[0] && page.isLive),
-                before = app.meta.publication?.build_id;
-            if (kind !== 'live') {
-                try {
-                    app.meta = await source.get('/meta');
-                } catch (error) {
-                    app.say(`The server cannot be asked: ${error.message}`);
-                }
-            }
-            const isNewer = before !== app.meta.publication?.build_id;
-            if (isNewer) app.say('A newer publication is here.');
-            if (isNewer || isLive) app.draw();
+            const isOther = kind !== 'live' && (await look());
+            if (isOther || isOfLive()) app.draw();
         },
         connected => {
             state.textContent = connected ? '● server' : '○ connecting';
             state.className = `tag ${connected ? 'good' : 'warn'}`;
         },
     );
+    if (source.live) {
+        const lookAgain = async () => {
+            if (!document.hidden && (await look())) app.draw();
+        };
+        setInterval(lookAgain, 1000 * META_SECONDS);
+        document.addEventListener('visibilitychange', lookAgain);
+    }
     await app.draw();
     performance.mark('drawn');
 }

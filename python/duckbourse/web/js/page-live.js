@@ -20,8 +20,6 @@ const STEPS = ['CREATED', 'SUBMITTED', 'WORKING', 'FILLED'],
     FAILED = ['CANCELLED', 'REJECTED', 'DENIED', 'EXPIRED', 'NOT_PLACED'];
 const OPEN = ['CREATED', 'SUBMITTED', 'WORKING', 'PARTLY_FILLED', 'PARTIALLY_FILLED'];
 const KINDS = { FILLED: 'good', WORKING: 'warn', PARTLY_FILLED: 'warn', PARTIALLY_FILLED: 'warn' };
-// without a word from a loop for so long, it hangs or its machine does
-const SILENT_SECONDS = 25;
 const WARNED_FROM = 0.8;
 const STATES = { good: '✓ ok', warn: '⚠ watch', bad: '✕ bad' };
 
@@ -35,6 +33,8 @@ export async function livePage(app) {
         time = text => (text ?? '').replace(`${a.session_date} `, ''),
         lateMs = 1000 * (a.max_silence_seconds ?? Infinity),
         open = orders.filter(o => OPEN.includes(o.state));
+    // what another loop does changes no account that somebody looks at
+    app.source.account ??= a.account ?? null;
     app.title = `${isPaper ? 'PAPER' : 'REAL MONEY'} · ${a.account} · duckbourse`;
     const held = positions.reduce(
         (sum, p) => sum + Math.abs(p.quantity * (p.last ?? p.average ?? 0)),
@@ -61,7 +61,7 @@ export async function livePage(app) {
                 app.source.act(`/live/${name}`, { account: typed, ...body }, token),
         });
     const running = loop.state === 'running',
-        silent = loop.is_running && loop.written_seconds > SILENT_SECONDS ? loop.written_seconds : 0,
+        silent = loop.is_silent ? loop.written_seconds : 0,
         accounts = l.accounts ?? [];
     const choose = name => {
         app.source.account = name;
@@ -80,7 +80,7 @@ export async function livePage(app) {
         silent
             ? callout(
                   `No word from the loop for ${number(silent)} s.`,
-                  'It may hang: what is below is the last that it wrote. Look at its log, and at the broker itself.',
+                  'It may be stuck: what is below is the last that it wrote. Look at its log, and at the broker itself.',
               )
             : null,
         h(
@@ -212,7 +212,6 @@ export async function livePage(app) {
             panel({
                 title: 'Use of limits',
                 width: 'w4',
-                sql: l.sql?.limits,
                 body: l.limits?.length
                     ? l.limits.map(use)
                     : h('p', { class: 'empty' }, 'The publication has no limits of this account.'),
@@ -292,8 +291,8 @@ export async function livePage(app) {
                             key: 'strategy',
                             title: 'Strategy',
                             class: 'wrap slim',
-                            tip: 'Who holds it',
-                            show: p => broken(p.strategy ?? '–'),
+                            tip: 'Who holds it; nobody, if no order opened it',
+                            show: p => broken(p.strategy || 'nobody'),
                         },
                         {
                             key: 'age_ms',
@@ -313,12 +312,12 @@ export async function livePage(app) {
                                     {
                                         class: 'act',
                                         type: 'button',
-                                        'aria-label': `Close ${p.symbol} of ${p.strategy}`,
+                                        'aria-label': `Close ${ofHolder(p)}`,
                                         onclick: () =>
                                             act(
                                                 'close',
                                                 `Close ${p.symbol}`,
-                                                `${number(Math.abs(p.quantity))} ${p.symbol} of ${p.strategy} are ${p.quantity > 0 ? 'sold' : 'bought back'}. The resting orders of this position are canceled; what other strategies hold stays.`,
+                                                `${closing(p, positions)}. The resting orders of this position are canceled; what other strategies hold stays.`,
                                                 { symbol: p.symbol, strategy: p.strategy },
                                             ),
                                     },
@@ -520,6 +519,16 @@ const textOf = e =>
         .filter(([key]) => !['at', 'kind', 'symbol'].includes(key))
         .map(([key, v]) => `${words(key).toLowerCase()} ${v}`)
         .join(', ');
+const ofHolder = p => (p.strategy ? `${p.symbol} of ${p.strategy}` : `${p.symbol} that no order opened`);
+/* what a command closes: all that the holder of a position has of its symbol, in each product */
+const closing = (p, positions) =>
+    positions
+        .filter(each => each.symbol === p.symbol && each.strategy === p.strategy)
+        .map(
+            each =>
+                `${number(Math.abs(each.quantity))} ${ofHolder(each)} (${each.product}) are ${each.quantity > 0 ? 'sold' : 'bought back'}`,
+        )
+        .join(', and ');
 /* a name that breaks at its points and underscores, where it must */
 const broken = name =>
     name.split(/(?<=[._])/).flatMap((part, i) => (i ? [h('wbr'), part] : [part]));

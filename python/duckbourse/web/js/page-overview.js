@@ -15,10 +15,11 @@ import { spark } from './charts.js';
 
 export const symbolLink = (symbol, rest = '') => `#/symbol/${encodeURIComponent(symbol)}${rest}`;
 /* A signal is looked up by its session, in whatever week it was. */
-export const signalLink = (x, frame = '5m') =>
+/* `session` is the last one of the list in which the signal is shown */
+export const signalLink = (x, frame = '5m', session = x.session_date) =>
     symbolLink(
         x.symbol,
-        `/${frame}?${new URLSearchParams({ signal: x.signal_id, session: x.session_date })}`,
+        `/${frame}?${new URLSearchParams({ signal: x.signal_id, session })}`,
     );
 export const netReturn = x =>
     x.net_return === null

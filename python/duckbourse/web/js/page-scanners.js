@@ -47,14 +47,20 @@ export async function scannersPage(app) {
     const nameOf = x => `${x.scanner}.${x.preset}`;
     const groups = new Map();
     for (const c of d.candidates) groups.set(nameOf(c), [...(groups.get(nameOf(c)) ?? []), c]);
-    const records = new Map(d.records.map(r => [nameOf(r), r]));
-    const all = [...new Set([...groups.keys(), ...records.keys()])].sort().map(name => ({
-        name,
-        scanner: name.split('.')[0],
-        preset: name.split('.')[1],
-        count: groups.get(name)?.length ?? 0,
-        r: records.get(name),
-    }));
+    // a preset has a record in each calendar in which it was traded
+    const records = new Map(),
+        calendars = new Set(d.records.map(r => r.calendar));
+    for (const r of d.records) records.set(nameOf(r), [...(records.get(nameOf(r)) ?? []), r]);
+    const all = [...new Set([...groups.keys(), ...records.keys()])].sort().flatMap(name =>
+        (records.get(name) ?? [undefined]).map(r => ({
+            name,
+            scanner: name.split('.')[0],
+            preset: name.split('.')[1],
+            count: groups.get(name)?.length ?? 0,
+            calendar: r?.calendar,
+            r,
+        })),
+    );
     if (!all.length)
         return h(
             'div',
@@ -110,10 +116,14 @@ export async function scannersPage(app) {
                     : null,
                 choice(
                     'Scanner and preset',
-                    all.map(a => [
-                        a.name,
-                        `${words(a.scanner)}, ${words(a.preset).toLowerCase()} (${a.count})`,
-                    ]),
+                    [
+                        ...new Map(
+                            all.map(a => [
+                                a.name,
+                                `${words(a.scanner)}, ${words(a.preset).toLowerCase()} (${a.count})`,
+                            ]),
+                        ),
+                    ],
                     chosen.name,
                     name => go(name),
                 ),
@@ -144,7 +154,9 @@ export async function scannersPage(app) {
             h(
                 'div',
                 { class: 'stack w4' },
-                recordPanel(chosen.r, d),
+                all
+                    .filter(a => a.name === chosen.name)
+                    .map(a => recordPanel(a.r, d, calendars.size > 1)),
                 panel({
                     title: 'Rejections',
                     note: 'symbols by rule',
@@ -178,10 +190,13 @@ export async function scannersPage(app) {
                     rows: all,
                     tall: '520px',
                     onopen: a => go(a.name),
-                    isOn: a => a === chosen,
+                    isOn: a => a.name === chosen.name,
                     columns: [
                         { key: 'scanner', title: 'Scanner', show: a => words(a.scanner) },
                         { key: 'preset', title: 'Preset', show: a => words(a.preset) },
+                        ...(calendars.size > 1
+                            ? [{ key: 'calendar', title: 'Calendar', show: a => a.calendar ?? '–' }]
+                            : []),
                         {
                             key: 'count',
                             title: 'Candidates',
@@ -394,14 +409,14 @@ function columnsOf(rows, signals) {
     ];
 }
 
-function recordPanel(r, d) {
+function recordPanel(r, d, isOneOfSeveral) {
     if (!r)
         return panel({
             title: 'Record of this preset',
             body: h('p', { class: 'empty' }, 'No run: a filter has no signals to trade.'),
         });
     return panel({
-        title: 'Record of this preset',
+        title: `Record of this preset${isOneOfSeveral ? ` on ${r.calendar}` : ''}`,
         sql: d.sql.records,
         flush: true,
         acts: [tag(...verdictOf(r))],

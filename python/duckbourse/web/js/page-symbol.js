@@ -76,14 +76,19 @@ export async function symbolPage(app) {
         isIntraday = !DAILY.includes(frame);
     const asked = app.query.get('signal'),
         session = app.query.get('session');
-    // a server is asked for the session of a signal, or for all bars, thinned
-    const to =
-        source.live && asked && session ? `?${new URLSearchParams({ date: session })}` : '';
-    const one = await source.get(`/symbols/${encodeURIComponent(symbol)}${to}`);
+    // a server is asked for the signals to a session, and for the bars of the one that is shown, or
+    // for all bars, thinned
+    const upTo = date => (source.live && asked && date ? `?${new URLSearchParams({ date })}` : '');
+    const one = await source.get(`/symbols/${encodeURIComponent(symbol)}${upTo(session)}`);
     const chosen = one.signals.find(x => x.signal_id === asked);
     const isZoomable = source.live && isIntraday && !chosen;
     const answer = await source.get(
-        barsAt(symbol, frame) + (isZoomable ? `?points=${POINTS}` : isIntraday ? to : ''),
+        barsAt(symbol, frame) +
+            (isZoomable
+                ? `?points=${POINTS}`
+                : isIntraday
+                  ? upTo(chosen?.session_date ?? session)
+                  : ''),
     );
     if (!answer.columns.minute.length)
         return h(
@@ -92,12 +97,17 @@ export async function symbolPage(app) {
             h('div', { class: 'head' }, h('h1', {}, symbol)),
             h('p', { class: 'panel empty' }, 'No bars to this session.'),
         );
-    const firstDay = stampOf(answer.columns.minute[0] * 60);
-    const inView = isIntraday ? one.signals.filter(x => x.session_date >= firstDay) : [];
+    const [firstDay, lastDay] = [0, -1].map(at => stampOf(answer.columns.minute.at(at) * 60));
+    const inView = isIntraday
+        ? one.signals.filter(x => x.session_date >= firstDay && x.session_date <= lastDay)
+        : [];
+    // a report has the bars of some of them
+    const list = isIntraday && source.live ? one.signals : inView,
+        listSession = session ?? one.signals.at(-1)?.session_date;
     // never another signal than the one that was asked for
     const signal = (isIntraday ? chosen : null) ?? (asked || isZoomable ? null : inView.at(-1)) ?? null,
-        position = inView.indexOf(signal),
-        isDrawn = position >= 0;
+        position = list.indexOf(signal),
+        isDrawn = inView.includes(signal);
     const cut =
         isBlind && isDrawn
             ? answer.columns.minute.filter(
@@ -109,10 +119,10 @@ export async function symbolPage(app) {
     );
     const times = c.minute.map(m => m * 60),
         n = times.length;
-    const open = x => app.go(signalLink({ ...x, symbol }, isIntraday ? frame : '5m'));
+    const open = x => app.go(signalLink({ ...x, symbol }, isIntraday ? frame : '5m', listSession));
     const step = by =>
-        inView.length &&
-        open(inView.at(isDrawn ? (position + by) % inView.length : by > 0 ? 0 : -1));
+        list.length &&
+        open(list.at(position >= 0 ? (position + by) % list.length : by > 0 ? 0 : -1));
     const hide = () => {
         isBlind = !isBlind;
         app.draw();
@@ -180,7 +190,7 @@ export async function symbolPage(app) {
                     f =>
                         app.go(
                             signal && !DAILY.includes(f)
-                                ? signalLink({ ...signal, symbol }, f)
+                                ? signalLink({ ...signal, symbol }, f, listSession)
                                 : symbolLink(symbol, `/${f}`),
                         ),
                 ),
@@ -240,7 +250,7 @@ export async function symbolPage(app) {
             h(
                 'div',
                 { class: 'stack w3' },
-                signalPanels({ one, signal, asked, position, inView, isIntraday, step, isLive: source.live }),
+                signalPanels({ one, signal, asked, position, list, isDrawn, isIntraday, step, isLive: source.live }),
                 panel({
                     title: 'Data quality',
                     note: 'days and minutes',
@@ -347,7 +357,7 @@ export async function symbolPage(app) {
     );
 }
 
-function signalPanels({ one, signal, asked, position, inView, isIntraday, step, isLive }) {
+function signalPanels({ one, signal, asked, position, list, isDrawn, isIntraday, step, isLive }) {
     if (!signal)
         return panel({
             title: 'Signal',
@@ -383,7 +393,7 @@ function signalPanels({ one, signal, asked, position, inView, isIntraday, step, 
     return [
         panel({
             title: 'Signal',
-            note: position < 0 ? 'before the bars of the chart' : `${position + 1} of ${inView.length}`,
+            note: isDrawn ? `${position + 1} of ${list.length}` : 'before the bars of the chart',
             sql: one.sql.signals,
             acts: [
                 h(

@@ -7,6 +7,12 @@ import { Source, NotHere, OnlyReads } from './source.js';
 
 const KEPT = 'bourse-token';
 const PAUSES = [1000, 2000, 5000, 15000];
+// a server that hangs, or a connection that is gone, gives no error by itself. A page may wait for
+// its turn and then for its query, a command for its loop; the stream has a heartbeat in 15 seconds
+const PAGE_SECONDS = 30,
+    LIVE_SECONDS = 10,
+    COMMAND_SECONDS = 60,
+    SILENT_SECONDS = 25;
 
 export class ServerSource extends Source {
     live = true;
@@ -16,6 +22,7 @@ export class ServerSource extends Source {
     }
     async ask(address) {
         const answer = await this.#fetch(`api/pages${address}`, {
+            seconds: address === '/live' ? LIVE_SECONDS : PAGE_SECONDS,
             headers: {
                 accept: 'application/json',
                 ...(address === '/live' && this.account
@@ -23,12 +30,15 @@ export class ServerSource extends Source {
                     : {}),
             },
         });
+        // the server says so of what changes by the clock
+        if (/no-store/.test(answer.headers.get('cache-control'))) this.drop(address);
         return answer.json();
     }
     /* `token` is for this command only, and is not kept */
     async act(address, body, token) {
         const answer = await this.#fetch(`api${address}`, {
             method: 'POST',
+            seconds: COMMAND_SECONDS,
             body: JSON.stringify(body),
             headers: {
                 'content-type': 'application/json',
@@ -42,18 +52,27 @@ export class ServerSource extends Source {
     /* Server-sent events by fetch, since EventSource sends no header; it connects again by itself. */
     async watch(changed, said = () => {}) {
         for (let failures = 0, isFirst = true; ;) {
+            const silence = new AbortController();
+            let timer;
+            const goesOn = () => {
+                clearTimeout(timer);
+                timer = setTimeout(() => silence.abort(), 1000 * SILENT_SECONDS);
+            };
             try {
+                goesOn();
                 const answer = await this.#fetch('api/events', {
+                    signal: silence.signal,
                     headers: { accept: 'text/event-stream' },
                 });
                 const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
                 said(true);
-                // whatever happened while nobody listened
+                // what happened meanwhile is not known
                 if (!isFirst) this.#report('again', null, changed);
                 isFirst = false;
                 let text = '';
                 for (let part = await reader.read(); !part.done; part = await reader.read()) {
                     failures = 0;
+                    goesOn();
                     text += part.value.replaceAll('\r\n', '\n');
                     const events = text.split('\n\n');
                     text = events.pop();
@@ -61,6 +80,8 @@ export class ServerSource extends Source {
                 }
             } catch (error) {
                 if (error instanceof NotHere) return;
+            } finally {
+                clearTimeout(timer);
             }
             said(false);
             const pause = PAUSES[Math.min(failures++, PAUSES.length - 1)];
@@ -81,14 +102,22 @@ export class ServerSource extends Source {
         this.forget(kind === 'live' ? '/live' : '/');
         changed(kind, data);
     }
-    async #fetch(address, options) {
+    async #fetch(address, { seconds, ...options }) {
         for (;;) {
             const token = sessionStorage.getItem(KEPT);
             const headers = {
                 ...(token ? { authorization: `Bearer ${token}` } : {}),
                 ...options.headers,
             };
-            const answer = await fetch(address, { ...options, headers, cache: 'no-cache' });
+            const answer = await fetch(address, {
+                ...(seconds ? { signal: AbortSignal.timeout(1000 * seconds) } : {}),
+                ...options,
+                headers,
+                cache: 'no-cache',
+            }).catch(error => {
+                if (error.name !== 'TimeoutError') throw error;
+                throw new Error(`the server has given no answer in ${seconds} seconds.`);
+            });
             if (answer.ok) return answer;
             if (answer.status === 401 && !options.headers.authorization) {
                 await this.#askToken(token);
@@ -102,7 +131,8 @@ export class ServerSource extends Source {
                 .filter(Boolean)
                 .join(': ');
             if (answer.status === 401) throw new OnlyReads('That token was refused.');
-            if (/only reads/.test(text)) throw new OnlyReads(text);
+            if (/insufficient_scope/.test(answer.headers.get('www-authenticate')))
+                throw new OnlyReads(text);
             throw answer.status === 404 ? new NotHere(text) : new Error(text);
         }
     }

@@ -2,7 +2,8 @@
   Where answers come from. A page asks for an address ('/symbols/AAPL/1d') and gets the same JSON
   from a report, which holds it, and from a server. Pages know no more than this:
 
-    get(address)        a promise of the answer, kept for the next time; throws NotHere
+    get(address)        a promise of the answer, kept for the next time unless it says what changes
+                        by the clock; throws NotHere
     has(address)        false if it is certain that there is no answer
     watch(changed)      calls changed(kind, data) for a newer publication, a live event, and
                         ('again') after the server was away
@@ -29,6 +30,10 @@ export class Source {
         this.#answers.set(address, answer);
         if (this.#answers.size > MOST_KEPT) this.#answers.delete(this.#answers.keys().next().value);
         return answer;
+    }
+    /* Keep no answer of this address: the next one may be another. */
+    drop(address) {
+        this.#answers.delete(address);
     }
     forget(prefix) {
         for (const address of [...this.#answers.keys()]) {

@@ -186,6 +186,22 @@ def test_a_wide_page_has_fewer_rows(
     assert encode(found, kind, limit=10, key=["a"]).row_count == 1
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    "value", ["repeat('x', 40)", "['x', repeat('x', 39)]", "map([repeat('x', 20)], ['y'])"]
+)
+def test_a_page_of_too_many_bytes_is_refused(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, kind: str, value: str
+) -> None:
+    found = connection.sql(f"select {value} as a from range(1_000)")
+    assert encode(found, kind, limit=1_000).row_count == 1_000
+    monkeypatch.setattr("duckbourse.api.formats.MOST_BYTES", 2_000)
+    assert encode(found, kind, limit=5).row_count == 5
+    with pytest.raises(Refused, match="more than 2,000 bytes") as refused:
+        encode(found, kind, limit=1_000)
+    assert refused.value.status == 422
+
+
 @given(st.text(max_size=60))
 def test_text_that_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Refused) as refused:

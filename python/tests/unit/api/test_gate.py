@@ -6,12 +6,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 import structlog
 
 from duckbourse.api import Bounds, Tokens
-from duckbourse.api.gate import HEADERS, names_of
+from duckbourse.api.gate import HEADERS, Gate, names_of
 from tests.support.serving import COMMAND, READ, Served, serving
 from tests.unit.market.test_publications import published
 
@@ -143,6 +145,49 @@ def test_a_request_that_never_ends_is_ended(tmp_path: Path, sent: bytes) -> None
             threading.Event().wait(0.15)
 
 
+def test_a_body_has_one_deadline_however_it_arrives() -> None:
+    answers: list[Any] = []
+
+    async def play() -> int:
+        pieces = 0
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            while (await receive())["more_body"]:
+                pass
+
+        async def receive() -> Any:
+            nonlocal pieces
+            pieces += 1
+            # each arrives well within the seconds, and the body never ends
+            await anyio.sleep(0.02)
+            return {"type": "http.request", "body": b"x", "more_body": pieces < 1_000}
+
+        async def send(message: Any) -> None:
+            answers.append(message)
+
+        headers = {
+            "host": "127.0.0.1:1",
+            "authorization": f"Bearer {COMMAND}",
+            "x-bourse": "1",
+            "content-length": "1000",
+        }
+        gate = Gate(app, Bounds(body_seconds=0.2), Tokens(READ, COMMAND), ["127.0.0.1:1"])
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/api/live/halt",
+            "raw_path": b"/api/live/halt",
+            "query_string": b"",
+            "client": ("127.0.0.1", 1),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        await gate(scope, receive, send)
+        return pieces
+
+    assert anyio.run(play) < 1_000
+    assert answers[0]["status"] == 408
+
+
 def test_a_server_is_known_by_the_names_that_browsers_send() -> None:
     assert {"127.0.0.1", "localhost", "127.0.0.1:80"} <= {*names_of("127.0.0.1", 80)}
     assert "127.0.0.1" not in names_of("127.0.0.1", 8765)
@@ -156,6 +201,7 @@ def test_commands_need_a_token_of_their_own_and_a_header(served: Served, tmp_pat
         address = f"/api/live/{name}"
         answer = served.http.post(address, json={"account": "a"}, headers={"x-bourse": "1"})
         assert (answer.status_code, answer.json()["detail"]) == (403, "this token only reads")
+        assert "insufficient_scope" in answer.headers["www-authenticate"]
         command = {"authorization": f"Bearer {COMMAND}"}
         answer = served.http.post(address, json={"account": "a"}, headers=command)
         assert answer.status_code == 403

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,9 @@ def test_an_account_is_named_in_a_header_and_never_in_an_address(data: Path) -> 
             assert "nobody" not in answer.text
 
 
-def test_last_prices_and_health_are_those_of_the_loop(data: Path) -> None:
+def test_last_prices_and_health_are_those_of_the_loop(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = traded(data)
     metrics = Metrics("test")
     metrics.set_gauge("equity_amount", 100_123.5)
@@ -230,7 +233,7 @@ def test_last_prices_and_health_are_those_of_the_loop(data: Path) -> None:
             states = {row["name"]: row["state"] for row in page["health"]}
             assert (states["Last tick"], states["Problem"]) == ("bad", "bad")
             server.close()
-            (folder / JOURNAL).touch()
+            monkeypatch.setattr("duckbourse.api.live.LOOK_SECONDS", 0)
             page = found.get("/api/pages/live").json()
             assert page["loop"]["problems"] == ["the loop's metrics cannot be read"]
             assert "at last prices" not in page["pnl"]["basis"]
@@ -279,6 +282,7 @@ def test_a_loop_that_hangs_is_seen(data: Path) -> None:
                 [row] = [row for row in page["health"] if row["name"] == "Last write of the loop"]
                 assert row["state"] == state
                 assert ("hangs" in row["value"]) is (state == "bad")
+                assert page["loop"]["is_silent"] is (state == "bad")
                 assert seconds <= page["loop"]["written_seconds"] < seconds + 4
     finally:
         lock.close()
@@ -290,22 +294,110 @@ def test_a_loop_that_hangs_is_seen(data: Path) -> None:
 
 def test_many_who_look_share_one_look(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     traded(data)
-    count = 0
+    counts = {"read": 0, "Watch._moment": 0}
 
-    def counted(session: SessionFolder) -> Any:
-        nonlocal count
-        count += 1
-        return read(session)
+    def counted(name: str, what: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*values: Any) -> Any:
+            counts[name] += 1
+            return what(*values)
 
-    monkeypatch.setattr("duckbourse.api.live.read", counted)
+        return count
+
+    for name, what in (("read", read), ("Watch._moment", Watch._moment)):
+        monkeypatch.setattr(f"duckbourse.api.live.{name}", counted(name, what))
+    # on however slow a machine
+    monkeypatch.setattr("duckbourse.api.live.LOOK_SECONDS", 3_600)
     with served(data) as found, ThreadPoolExecutor(20) as pool:
         addresses = ("pages/live", "v1/live/orders", "v1/live/positions", "v1/live/log")
         asked = [pool.submit(found.get, f"/api/{addresses[n % 4]}") for n in range(80)]
         assert {each.result().status_code for each in asked} == {200}
-        assert count == 1
+        assert counts == {"read": 1, "Watch._moment": 1}
         (data / "trading" / "test" / JOURNAL).touch()
         assert found.get("/api/v1/live/orders").status_code == 200
-        assert count == 2
+        assert counts == {"read": 2, "Watch._moment": 2}
+
+
+def test_live_waits_for_no_query_but_its_first(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = traded(data)
+    read_of: list[str] = []
+
+    def counted(market: Any, session: SessionFolder) -> tuple[dict[str, Any], bool]:
+        read_of.append(session.account)
+        return {"limits": {}, "sectors": {}, "currency": "USD"}, len(read_of) > 1
+
+    monkeypatch.setattr("duckbourse.api.live._seeds", counted)
+    with served(data) as found:
+        # what could not be read is read again, and then kept until the next publication
+        for count in (1, 2, 2):
+            assert found.get("/api/pages/live").json()["account"]["currency"] == "USD"
+            assert len(read_of) == count
+            (folder / JOURNAL).touch()
+        published(data, 2)
+        assert found.get("/api/pages/live").status_code == 200
+        assert len(read_of) == 3
+
+
+def test_a_loop_that_hangs_keeps_one_reader(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = lock_folder(traded(data))
+    monkeypatch.setattr("duckbourse.api.live.METRICS_SECONDS", 3_600)
+    monkeypatch.setattr("duckbourse.api.live.LOOK_SECONDS", 0)
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    class Hung(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_asked.set()
+            may_answer.wait()
+            self.send_error(503)
+
+    port = ThreadingHTTPServer(("127.0.0.1", 0), Hung)
+    threading.Thread(target=port.serve_forever).start()
+    try:
+        with (
+            served(data, metrics_port=port.server_port) as found,
+            ThreadPoolExecutor(13) as pool,
+        ):
+            first = pool.submit(found.get, "/api/v1/live/orders")
+            try:
+                assert is_asked.wait(60)
+                others = [pool.submit(found.get, "/api/v1/live/orders") for _ in range(12)]
+                assert {each.result(60).status_code for each in others} == {200}
+                assert not first.done()
+            finally:
+                may_answer.set()
+            assert first.result(60).status_code == 200
+            page = found.get("/api/pages/live").json()
+            assert page["loop"]["problems"] == ["the loop's metrics cannot be read"]
+    finally:
+        port.shutdown()
+        port.server_close()
+        lock.close()
+
+
+def test_a_port_that_is_down_is_a_problem_of_its_own_loop(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duckbourse.api.live.LOOK_SECONDS", 0)
+    secret = settings().metrics_token
+    assert secret is not None
+    metrics = Metrics("second")
+    metrics.set_gauge("equity_amount", 1)
+    server = MetricsServer(metrics, list, 0, secret.get_secret_value())
+    locks = [lock_folder(traded(data, name)) for name in ("first", "second")]
+    try:
+        with served(data, metrics_port=server.port) as found:
+
+            def problems(name: str) -> Any:
+                return found.get("/api/pages/live", x_bourse_account=name).json()["loop"][
+                    "problems"
+                ]
+
+            assert problems("first") == problems("second") == []
+            server.close()
+            assert problems("first") == []
+            assert problems("second") == ["the loop's metrics cannot be read"]
+    finally:
+        for lock in locks:
+            lock.close()
 
 
 def test_one_damaged_account_stops_nothing_of_the_others(data: Path) -> None:
@@ -328,6 +420,9 @@ def test_one_damaged_account_stops_nothing_of_the_others(data: Path) -> None:
             assert (answer.status_code, "secret_one" in answer.text) == (404, False)
         answer = found.get("/api/pages/live", x_bourse_account="secret_one")
         assert (answer.status_code, "secret_one" in answer.text) == (409, False)
+        # a name that nobody has is none of a damaged account
+        for name in ("tset", "../secret_one"):
+            assert found.get("/api/pages/live", x_bourse_account=name).status_code == 404
         # a journal that is damaged: no word of whose it is
         (folder / JOURNAL).write_bytes(b"no journal at all" * 100)
         for suffix in ("-wal", "-shm"):
@@ -372,7 +467,8 @@ def test_the_watch_goes_on_after_a_look_that_failed(
                 await asyncio.sleep(0.001)
             problems.append(watch.problem)
             [session] = sessions()
-            problems += Moment(session, None, []).reasons
+            # Live shows it
+            assert [*watch.moment(session).reasons] == problems
             await asyncio.sleep(0.02)
         published(data, 2)
         while (part := await anext(followed)) and b'"b2"' not in part:
@@ -413,13 +509,34 @@ def test_close_is_of_one_strategy_where_several_hold_a_symbol(data: Path) -> Non
         names = sorted(row["strategy"] for row in rows)
         assert len(names) == 2
         with trading(folder, lambda _: obeyed) as asked:
-            with pytest.raises(ServerRefused, match=f"{', '.join(names)} hold A") as no:
+            with pytest.raises(
+                ServerRefused, match=f"A is held by {' and by '.join(names)}:"
+            ) as no:
                 client.command("close", "test", symbol="A")
             assert (no.value.status, asked) == (409, [])
             assert client.command("close", "test", symbol="A", strategy="mine")["is_obeyed"]
         assert [(each.order.target, each.order.strategy) for each in asked if each.order] == [
             ("A", "mine")
         ]
+
+
+def test_what_no_order_opened_is_closed_like_any_other(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = traded(data)
+
+    def sent(holders: list[str], **named: str) -> Any:
+        monkeypatch.setattr("duckbourse.api.live._holders", lambda *_: holders)
+        with trading(folder, lambda _: Answer(is_obeyed=True, message="done")) as asked:
+            client.command("close", "test", symbol="A", **named)
+        return [each.order.strategy for each in asked if each.order]
+
+    with served(data) as found, found.client(COMMAND) as client:
+        assert sent([""]) == [None]
+        assert sent(["", "crp.standard"], strategy="") == [""]
+        with pytest.raises(ServerRefused, match=r"A is held by nobody and by crp\.standard:") as no:
+            sent(["", "crp.standard"])
+        assert '"" is what no order opened' in str(no.value.remedy)
 
 
 def test_a_command_says_whether_the_loop_obeyed(data: Path) -> None:

@@ -44,11 +44,12 @@ def traded(day: Day, ticks: list[dict[str, Any]]) -> Book:
     return day.traded([*ENTERED, *ticks]).book
 
 
+@pytest.mark.parametrize("strategy", [None, ""], ids=["of all", "of nobody"])
 @pytest.mark.parametrize(
     "other", [{"side": Side.SELL}, {"product": Product.CNC}, {"symbol": "B"}], ids=str
 )
 def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
-    tmp_path: Path, other: dict[str, Any]
+    tmp_path: Path, other: dict[str, Any], strategy: str | None
 ) -> None:
     """A sale was taken for the purchase that was ordered, and sold once more at the square-off."""
 
@@ -80,7 +81,7 @@ def test_a_trade_that_is_not_what_was_ordered_is_booked_as_it_is(
     assert any("no exit closes" in problem for problem in trader.health_problems())
     # a person closes it, through the checks and the journal, also if the loop is killed meanwhile
     [symbol] = {name for name, _ in net}
-    wanted = OrderByHand(action="close", target=symbol)
+    wanted = OrderByHand(action="close", target=symbol, strategy=strategy)
     with clock.driven_by(lambda: at(9, 47)):
         send(day.market.folder, "order", "by hand", request_id="close", order=wanted)
     trader = day.traded([tick(at(9, 48, second), 100, symbol=symbol) for second in range(6)])
