@@ -133,7 +133,7 @@ def serve(
         queries=queries,
         requests_per_second=rate,
     )
-    listening = _listening(host, port)
+    listening = listening_socket(host, port)
     try:
         port = listening.getsockname()[1]
         app = create_app(
@@ -210,9 +210,11 @@ def _read(path: Path) -> str:
     return token
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends what is written at once on sockets that are TCP by name, and else waits 40 ms
+    # for the head of an answer to be acknowledged before it sends the body
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))

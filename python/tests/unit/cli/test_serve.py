@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import IO
 import httpx
 import pytest
 
+from duckbourse.cli.serve import listening_socket
 from duckbourse.client import Client, token_in
 from duckbourse.settings import PROJECT
 from tests.support import commands
@@ -124,3 +126,22 @@ def test_without_the_extra_it_says_what_to_install(
     with pytest.raises(ConfigurationError, match="fastapi is not installed") as refused:
         serve()
     assert "pip install -e './python[serve]'" in refused.value.remedy
+
+
+def test_the_two_parts_of_an_answer_are_sent_at_once() -> None:
+    async def is_sent_at_once() -> bool:
+        found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            own = writer.get_extra_info("socket")
+            found.set_result(bool(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        listening = listening_socket("127.0.0.1", 0)
+        async with await asyncio.start_server(connected, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            answer = await found
+            writer.close()
+        return answer
+
+    assert asyncio.run(is_sent_at_once())
