@@ -152,6 +152,7 @@ class Trader:
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
         self._written_at = -math.inf
+        self._written_prices: last_prices.Written | None = None
         # whether the last prices could not be written; that is logged once
         self._is_price_file_old = False
         self._loading: asyncio.Task[Publication | None] | None = None
@@ -582,7 +583,13 @@ class Trader:
         held = {position.symbol for position in self.book.open_positions()}
         held |= {entry.request.symbol for entry in self.book.held_entries()}
         try:
-            last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
+            self._written_prices = last_prices.write(
+                self.folder,
+                self.publication.session_date,
+                sorted(held),
+                self.prices,
+                self._written_prices,
+            )
         except Exception as error:  # they are for display alone
             if not self._is_price_file_old:
                 log.warning("last prices not written", exc_info=error)
@@ -724,11 +731,12 @@ class Trader:
 
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
-        newest = self.prices.last_receipt()
+        held = self.book.open_positions()
+        newest = self.prices.last_receipt() if held else None
         if newest is None:
             return
         most = self.publication.limits.max_silence_seconds
-        for position in self.book.open_positions():
+        for position in held:
             symbol = position.symbol
             seconds = self.prices.seconds_of_silence(symbol)
             if seconds is None:
