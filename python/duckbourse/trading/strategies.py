@@ -57,6 +57,9 @@ def open_strategies(
                 f"the strategy {name} has no method generate_orders",
                 "name a class with the methods of duckbourse.trading.strategy.Strategy",
             )
+        for method in ("generate_orders", "on_start", "on_fill"):
+            what = f"{method} of the strategy {name}"
+            plugins.refuse_async(what, getattr(of_name, method, None))
         if "." in booked:
             raise ConfigurationError(
                 f"the strategy {name} would be booked as {booked}, like a preset of a scanner",
