@@ -150,7 +150,10 @@ def send(
     full disk a prepared command is sent instead, without the reason.
     """
     commands = folder / FOLDER
-    private_folder(commands)
+    try:
+        private_folder(commands)
+    except OSError as error:
+        raise wrap_os_error(error, commands) from error
     now = clock.machine_now()
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
     command = Command(name, reason, getpass.getuser(), expires_at, order=order, lifts=lifts)

@@ -592,14 +592,26 @@ def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> N
     )
 
 
-def sessions() -> list[SessionFolder]:
-    """Return the last session of each account."""
-    return [_folder_of(file) for file in _files()]
+def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
+    """
+    Return the sessions that a process is trading.
 
-
-def trading_now() -> list[SessionFolder]:
-    """Return the sessions that a process is trading."""
-    return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
+    The second value has what is wrong with others that are traded, by account.
+    """
+    found, damaged = [], {}
+    for file in _files():
+        process = state.holder(file.parent / LOCK)
+        if process is None:
+            continue
+        try:
+            found.append(_folder_of(file))
+        except ConfigurationError as error:
+            account = file.parent.name
+            damaged[account] = ConfigurationError(
+                f"the loop of {account}, process {process}, cannot be reached: {error}",
+                f"stop it by `kill -INT {process}`, remove {file}, and trade {account} again",
+            )
+    return found, damaged
 
 
 def readable_sessions() -> tuple[list[SessionFolder], list[ConfigurationError]]:
