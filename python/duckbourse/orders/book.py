@@ -25,7 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Carried, CashKind, Event, Held, TradingState
+from duckbourse.orders.events import Carried, CashKind, Event, Held, Stop, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
@@ -45,6 +45,8 @@ Key = tuple[str, Product]
 LOOP = frozenset({"start", "session"})
 # the reason of a halt that ends with the first start
 NOT_STARTED = "not started"
+# more stops than the rows can have that a damaged journal lost
+LOST_STOPS = 1_000_000
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -127,6 +129,9 @@ class Book:
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
         self.state_by = ""
+        # the number of the last stop of the account, of all sessions; and those since it was active
+        self.stop_number = 0
+        self.stops: dict[int, Stop] = {}
         # why everything is to be closed, if it is
         self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
@@ -441,6 +446,8 @@ class Book:
             positions=tuple(
                 replace(
                     position,
+            stop_number=self.stop_number,
+            stops=dict(self.stops),
                     realized_amount=ZERO,
                     realized_fifo_amount=ZERO,
                     charges_amount=ZERO,
@@ -716,10 +723,13 @@ class Book:
         self.state = event.state
         self.state_reason = event.reason
         self.state_by = event.by
-        if event.state is TradingState.ACTIVE:
-            self.flatten_reason = None
-            if event.by not in LOOP:
-                self._losses_before, self._resumed_at = 0, event.at
+        if event.state is not TradingState.ACTIVE:
+            self._note_stop(event.request_id)
+            return
+        self.stops.clear()
+        self.flatten_reason = None
+        if event.by not in LOOP:
+            self._losses_before, self._resumed_at = 0, event.at
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
@@ -778,6 +788,7 @@ class Book:
                 self._from_provisional[key] = list(held.provisional_fills)
             self._attribute(key)
         self.session_start_amount = self.equity_amount({})
+        self.stop_number, self.stops = carried.stop_number, dict(carried.stops)
 
     @_apply.register
     def _(self, event: events.CorporateActionApplied) -> None:
@@ -866,6 +877,14 @@ class Book:
                     order,
                     request=_restated(order.request, action, restated),
                     filled_quantity=restated,
+        # no resume that was sent for a stop that was lost with the rows has seen this
+        self.stop_number += LOST_STOPS
+        self._note_stop()
+
+    def _note_stop(self, request_id: str = "") -> None:
+        self.stop_number += 1
+        what = f"{self.state}: {self.state_reason} (by {self.state_by})"
+        self.stops[self.stop_number] = Stop(what, request_id)
                     filled_amount=restated * action.price_after(average) if average else ZERO,
                 )
             )

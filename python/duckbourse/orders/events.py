@@ -56,6 +56,13 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     before_provisional: Position | None = None
 
 
+class Stop(msgspec.Struct, frozen=True):
+    """What stopped an account, and the id of the request for it; empty if nobody asked."""
+
+    what: str
+    request_id: str = ""
+
+
 class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The state of an account between two sessions: what of a `Book` outlives its session."""
 
@@ -67,6 +74,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_reason: str
     # who changed the state last; empty in what was carried without it
     state_by: str = ""
+    stop_number: int = 0
+    stops: dict[int, Stop] = {}
     session_date: date | None = None
     flatten_reason: Reason | None = None
     positions: tuple[Position, ...] = ()
@@ -307,9 +316,12 @@ class SessionStarted(Event, frozen=True, kw_only=True):
     equity_amount: Decimal
     options: str | None = None
     marks: dict[str, Decimal] = {}
+    """The account may trade more or less; `request_id` is that of the command, if one asked."""
+
 
 
 class SessionEnded(Event, frozen=True, kw_only=True):
+    request_id: str = ""
     """The market closed; `marks` are the last prices of what is held overnight."""
 
     session_date: date

@@ -48,7 +48,7 @@ from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
-from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, saw, state_of
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, unseen_stop
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
@@ -117,9 +117,6 @@ class Trader:
         manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
-        # what has stopped the account since it was active, oldest first: the state, and the id of
-        # the command that asked for it, empty if none did
-        self._stops: list[tuple[str, str]] = []
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -832,58 +829,33 @@ class Trader:
 
     def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
-        self._note_stop()
+        set_state = partial(self.manager.set_state, request_id=command.request_id)
         match command.name:
             case "halt":
-                self.manager.set_state(TradingState.HALTED, command.reason, command.by)
+                set_state(TradingState.HALTED, command.reason, command.by)
             case "resume":
                 if self.manager.journal.failure is not None:
                     return Answer(is_obeyed=False, message=str(self.manager.journal.failure))
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
-                if (later := self._unseen_stop(command)) is not None:
+                if (later := unseen_stop(self.book, command)) is not None:
                     later = f"{later} came after it was sent; ask again to lift that"
                     return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 if self.book.state is not TradingState.HALTED:
-                    self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
+                    set_state(TradingState.REDUCING, command.reason, command.by)
                 elif self.reconciliation.may_be_lifted:  # no start ends what a person wants
-                    self.manager.set_state(TradingState.HALTED, command.reason, command.by)
+                    set_state(TradingState.HALTED, command.reason, command.by)
+                else:  # another stop, for the reason that stands
+                    set_state(TradingState.HALTED, self.book.state_reason, self.book.state_by)
                 self.flatten(Reason.BY_HAND)
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
-        self._note_stop(command.request_id)
         is_active = self.book.state is TradingState.ACTIVE
         why = "" if is_active else f": {self.book.state_reason}"
         return Answer(is_obeyed=True, message=f"{self.book.state}{why}")
-
-    def _note_stop(self, request_id: str = "") -> None:
-        if self.book.state is TradingState.ACTIVE:
-            self._stops.clear()
-            return
-        stop = state_of(self.book)
-        is_known = bool(self._stops) and self._stops[-1][0] == stop
-        if is_known and request_id:
-            self._stops.pop()  # a command that asks for it again came later
-        if request_id or not is_known:
-            self._stops.append((stop, request_id))
-
-    def _unseen_stop(self, resume: Command) -> str | None:
-        """
-        Return the last state that stopped the account after a resume was sent; None if none did.
-
-        Whoever saw a state knew of those before it, whatever hid them since.
-        """
-        if resume.lifts is None:
-            return None
-        for stop, request_id in reversed(self._stops):
-            if saw(resume, stop):
-                return None
-            if not request_id or request_id not in resume.lifts_requests:
-                return stop
-        return None
 
     def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
         """Return the answer with what became of the entries that were open, and what is held."""

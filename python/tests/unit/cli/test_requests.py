@@ -240,7 +240,7 @@ def test_without_a_loop_it_is_said_what_happens(bourse: Run, tmp_path: Path) -> 
     assert len(listed(folder)) == 1
 
 
-def test_a_resume_names_the_state_that_it_lifts(bourse: Run, tmp_path: Path) -> None:
+def test_a_resume_names_the_stops_that_it_lifts(bourse: Run, tmp_path: Path) -> None:
     folder = session(tmp_path, "one")
     log, _ = open_journal(folder)
     log.append(
@@ -253,9 +253,6 @@ def test_a_resume_names_the_state_that_it_lifts(bourse: Run, tmp_path: Path) -> 
         shown = "; it lifts what waits too: halt: requested (by "
         assert (shown in done.stdout) is (name == "resume")
     halt, resume, square_off = listed(folder)
-    assert (resume.lifts, resume.lifts_requests) == (
-        "halted: news (by a trader)",
-        (halt.request_id,),
-    )
+    assert (resume.lifts, resume.lifts_requests) == (1, (halt.request_id,))
     for stop in (halt, square_off):
         assert (stop.lifts, stop.lifts_requests) == (None, ())
