@@ -219,6 +219,11 @@ class Book:
         """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]
 
+    def held_symbols(self) -> set[str]:
+        """Return the symbols of which the account holds something, or strategies on both sides."""
+        held = {position.symbol for position in self.open_positions()}
+        return held | {symbol for symbol, _ in self._held}
+
     def quantity(self, symbol: str, product: Product) -> int:
         position = self.positions.get((symbol, product))
         return position.quantity if position else 0
@@ -441,13 +446,13 @@ class Book:
             state=self.state,
             state_reason=self.state_reason,
             state_by=self.state_by,
+            stop_number=self.stop_number,
+            stops=dict(self.stops),
             session_date=self.session_date,
             flatten_reason=self.flatten_reason,
             positions=tuple(
                 replace(
                     position,
-            stop_number=self.stop_number,
-            stops=dict(self.stops),
                     realized_amount=ZERO,
                     realized_fifo_amount=ZERO,
                     charges_amount=ZERO,
@@ -693,10 +698,30 @@ class Book:
         )
         entries = self._held.get(key, {}) | {order_id: request.quantity}
         self._held_at_start.setdefault(key, {})[order_id] = request.quantity
-        self._ended.setdefault(key, []).append(self._divisions[key])
-        self._held_before[key] = (self.positions[key].quantity, entries)
-        self._unowned_before.pop(key, None)
-        self._fills_of[key] = []
+        self._divide_from_here(key, entries)
+        self._attribute(key)
+
+    @_apply.register
+    def _(self, event: events.LegsCrossed) -> None:
+        request = event.requests[0]
+        key = (request.symbol, request.product)
+        division = self._divisions[key]
+        for request, fill in zip(event.requests, event.fills, strict=True):
+            assert request.entry_id is not None, "it closes an entry"
+            self._by_entry.setdefault(request.entry_id, []).append(request.order_id)
+            self._store(
+                Order(
+                    request=request,
+                    state=State.FILLED,
+                    filled_quantity=fill.quantity,
+                    filled_amount=fill.quantity * fill.price,
+                    message="crossed in the account: the other side was closed too",
+                )
+            )
+            self._divide(key, division, fill)
+        self._divide_from_here(key, division.left)
+        if division.unowned.quantity:
+            self._unowned_before[key] = division.unowned
         self._attribute(key)
 
     @_apply.register
@@ -763,6 +788,7 @@ class Book:
         self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
         self.state_by = carried.state_by
+        self.stop_number, self.stops = carried.stop_number, dict(carried.stops)
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
@@ -788,7 +814,6 @@ class Book:
                 self._from_provisional[key] = list(held.provisional_fills)
             self._attribute(key)
         self.session_start_amount = self.equity_amount({})
-        self.stop_number, self.stops = carried.stop_number, dict(carried.stops)
 
     @_apply.register
     def _(self, event: events.CorporateActionApplied) -> None:
@@ -852,6 +877,14 @@ class Book:
         self.state = TradingState.HALTED
         self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
+        # no resume that was sent for a stop that was lost with the rows has seen this
+        self.stop_number += LOST_STOPS
+        self._note_stop()
+
+    def _note_stop(self, request_id: str = "") -> None:
+        self.stop_number += 1
+        what = f"{self.state}: {self.state_reason} (by {self.state_by})"
+        self.stops[self.stop_number] = Stop(what, request_id)
 
     def _count_round_trip(self, position: Position, at: datetime) -> None:
         """Count the round trip that the last change of a position closed, if it closed one."""
@@ -877,14 +910,6 @@ class Book:
                     order,
                     request=_restated(order.request, action, restated),
                     filled_quantity=restated,
-        # no resume that was sent for a stop that was lost with the rows has seen this
-        self.stop_number += LOST_STOPS
-        self._note_stop()
-
-    def _note_stop(self, request_id: str = "") -> None:
-        self.stop_number += 1
-        what = f"{self.state}: {self.state_reason} (by {self.state_by})"
-        self.stops[self.stop_number] = Stop(what, request_id)
                     filled_amount=restated * action.price_after(average) if average else ZERO,
                 )
             )
@@ -987,6 +1012,13 @@ class Book:
         self._divisions[key] = self._divided(key, before, (self.fills[name] for name in names))
         self._divisions[key].quantity += quantity
         self._hold(key)
+
+    def _divide_from_here(self, key: Key, entries: Mapping[str, int]) -> None:
+        """Begin another division of a position, in which the entries hold this."""
+        self._ended.setdefault(key, []).append(self._divisions[key])
+        self._held_before[key] = (self.positions[key].quantity, dict(entries))
+        self._unowned_before.pop(key, None)
+        self._fills_of[key] = []
 
     def _hold(self, key: Key) -> None:
         """Hold what the fills of a position left of its entries."""

@@ -226,6 +226,34 @@ class PositionTakenOver(Event, frozen=True, kw_only=True):
     amount: Decimal
 
 
+class LegsCrossed(Event, frozen=True, kw_only=True):
+    """
+    Two entries on opposite sides, both to be closed, closed each other at a price in the account.
+
+    `requests` are their exits, of one quantity; nothing was sent to the broker.
+    """
+
+    requests: tuple[Request, Request]
+    price: Decimal
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """What each of them did, without charges; the account has none of it."""
+        return tuple(
+            Fill(
+                fill_key=f"{request.order_id}|crossed",
+                order_id=request.order_id,
+                symbol=request.symbol,
+                side=request.side,
+                product=request.product,
+                quantity=request.quantity,
+                price=self.price,
+                filled_at=self.at,
+            )
+            for request in self.requests
+        )
+
+
 class FlattenRequested(Event, frozen=True, kw_only=True):
     """All positions are to be closed, also those that fill later, until trading is active again."""
 
@@ -288,9 +316,12 @@ class TrailMoved(Event, frozen=True, kw_only=True):
 
 
 class TradingStateChanged(Event, frozen=True, kw_only=True):
+    """The account may trade more or less; `request_id` is that of the command, if one asked."""
+
     state: TradingState
     reason: str
     by: str
+    request_id: str = ""
 
 
 class AccountCarried(Event, frozen=True, kw_only=True):
@@ -316,12 +347,9 @@ class SessionStarted(Event, frozen=True, kw_only=True):
     equity_amount: Decimal
     options: str | None = None
     marks: dict[str, Decimal] = {}
-    """The account may trade more or less; `request_id` is that of the command, if one asked."""
-
 
 
 class SessionEnded(Event, frozen=True, kw_only=True):
-    request_id: str = ""
     """The market closed; `marks` are the last prices of what is held overnight."""
 
     session_date: date
@@ -409,6 +437,7 @@ AnyEvent = (
     | ExitTriggered
     | ExitsChanged
     | PositionTakenOver
+    | LegsCrossed
     | FlattenRequested
     | ExitDelayed
     | StopTakenBack

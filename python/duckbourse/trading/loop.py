@@ -19,6 +19,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
@@ -52,6 +53,7 @@ from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, uns
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
+from duckbourse.trading.session_folder import what_is_held
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
 from duckbourse.words import counted, in_words, shares
@@ -478,8 +480,7 @@ class Trader:
         signals = {signal.signal_id: signal for signal in publication.signals} | self._live_signals
         ordered = sorted(signals.values(), key=signal_order)
         # what is held is looked after, also if this publication no longer has it
-        held = {position.symbol for position in self.book.open_positions()}
-        held |= {entry.request.symbol for entry in self.book.held_entries()}
+        held = self.book.held_symbols()
         kept = {
             symbol: self.publication.instruments.get(symbol) or unlisted(symbol)
             for symbol in held - publication.instruments.keys()
@@ -576,8 +577,7 @@ class Trader:
     def write_prices(self) -> None:
         """Write the last prices of what is held, for the commands beside the loop."""
         self._written_at = clock.elapsed_seconds()
-        held = {position.symbol for position in self.book.open_positions()}
-        held |= {entry.request.symbol for entry in self.book.held_entries()}
+        held = self.book.held_symbols()
         try:
             last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
         except Exception as error:  # they are for display alone
@@ -725,8 +725,7 @@ class Trader:
         if newest is None:
             return
         most = self.publication.limits.max_silence_seconds
-        for position in self.book.open_positions():
-            symbol = position.symbol
+        for symbol in sorted(self.book.held_symbols()):
             seconds = self.prices.seconds_of_silence(symbol)
             if seconds is None:
                 seconds = (newest - self.publication.opens_at).total_seconds()
@@ -868,10 +867,13 @@ class Trader:
             parts.append(f"{counted(cancelled, 'open entry', 'open entries')} ended")
         if left:
             parts.append(f"{counted(len(left), 'entry', 'entries')} still open")
-        if not held:
+        named = ", ".join(chain.from_iterable(what_is_held(self.book).values()))
+        if not named:
             parts.append("no position is open")
         elif self.book.flatten_reason is not None:
-            parts.append(f"closing {_named(held)}")
+            parts.append(f"closing {named}")
+        elif not held:  # each strategy has exits of its own
+            parts.append(f"held: {named}")
         else:
             watched = [each for each in held if self._has_exits(each)]
             bare = [each for each in held if each not in watched]

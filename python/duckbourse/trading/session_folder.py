@@ -14,7 +14,7 @@ import asyncio
 import csv
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from decimal import Decimal
@@ -635,9 +635,11 @@ def is_traded(session: SessionFolder) -> bool:
     return state.holder(session.path / LOCK) is not None
 
 
-def what_is_open(book: Book) -> str:
-    """Return the positions and orders that are open, in words; empty if there are none."""
-    positions = book.open_positions()
+def what_is_held(
+    book: Book, products: Collection[Product] = tuple(Product)
+) -> dict[str, list[str]]:
+    """Return what is held of some products, in words, by what it is; nothing under what is none."""
+    positions = [each for each in book.open_positions() if each.product in products]
     netted = {(each.symbol, each.product) for each in positions}
     found = {
         "positions open": [shares(each.symbol, each.quantity) for each in positions],
@@ -648,14 +650,20 @@ def what_is_open(book: Book) -> str:
                 (entry.request, book.held_quantity(entry.request.order_id))
                 for entry in book.held_entries()
             )
-            if (request.symbol, request.product) not in netted
-        ],
-        "orders at work": [
-            shares(each.request.symbol, each.request.side.sign * each.open_quantity)
-            for each in book.opening_orders()
+            if request.product in products and (request.symbol, request.product) not in netted
         ],
     }
-    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+    return {what: names for what, names in found.items() if names}
+
+
+def what_is_open(book: Book) -> str:
+    """Return the positions and orders that are open, in words; empty if there are none."""
+    working = [
+        shares(each.request.symbol, each.request.side.sign * each.open_quantity)
+        for each in book.opening_orders()
+    ]
+    found = what_is_held(book) | ({"orders at work": working} if working else {})
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items())
 
 
 def _products_open(book: Book) -> set[Product]:
