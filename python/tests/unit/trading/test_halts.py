@@ -205,7 +205,7 @@ def test_a_resume_never_lifts_a_stop_by_hand_that_came_after_it_was_sent(
 def test_a_resume_lifts_no_later_stop_of_the_same_words(
     account: Account, stop: str, *, is_lifted_between: bool, is_started_again: bool
 ) -> None:
-    """Stops were told apart by their words: a second `requested` was the first one."""
+    """Stops were known by their words alone: a second `requested` was the first one."""
 
     def stop_it(trader: Trader, request_id: str) -> None:
         if stop == "feed":
