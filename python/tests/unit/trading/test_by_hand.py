@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.session import _open_figures, _why_sent
-from duckbourse.cli.trade import _refuse_bad_end, ending, round_trips, unwatched
-from duckbourse.errors import BrokerRejected, ConfigurationError, PositionsLeft
+from duckbourse.cli.trade import _refuse_bad_end, _refuse_left, ending, round_trips, unwatched
+from duckbourse.errors import BrokerRejected, ConfigurationError, FeedFailed, PositionsLeft
 from duckbourse.orders import events
 from duckbourse.orders.book import provisional_key, rebuild_book
 from duckbourse.orders.events import TradingState
@@ -428,6 +428,23 @@ def test_legs_that_net_to_zero_are_named(market: Market) -> None:
     )
     with pytest.raises(PositionsLeft, match=f"intraday positions open: {re.escape(named)}"):
         _refuse_bad_end(ending(trader), trader.book, described)
+
+
+def test_a_failure_hides_nothing_that_is_left_open(
+    market: Market, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The feed failed for good, and its error alone was shown at the close."""
+    order(market, "one", "buy", quantity=10)
+    trader = market.trade(TICKS, to_end=False)
+    failure = FeedFailed("refused with HTTP 403")
+    _refuse_left(failure, trader)
+    assert "nothing watches what is left: positions open: A +10;" in capsys.readouterr().err
+    trader.end_session()
+    with pytest.raises(PositionsLeft) as left:
+        _refuse_left(failure, trader)
+    assert str(left.value).endswith(
+        " ended with intraday positions open: A +10; refused with HTTP 403"
+    )
 
 
 def test_what_no_order_opened_is_closed_once_its_trades_are_known_and_for_no_strategy(
