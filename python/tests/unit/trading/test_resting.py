@@ -510,7 +510,7 @@ def test_a_trail_moves_in_steps_from_where_its_stop_was_placed_or_moved(
 def test_a_loop_that_is_started_again_moves_a_trail_once_and_then_in_steps(
     tmp_path: Path, is_moved: bool, trigger: str
 ) -> None:
-    """It does not know for which exits the stop rests: they may have been moved as it was killed."""
+    """It does not know for which exits the stop rests: they may have been moved meanwhile."""
     day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, trail_distance=10))
     [entry] = day.traded([*ENTERED, tick(at(9, 46), 100)]).book.held_entries()
     if is_moved:
