@@ -1100,13 +1100,11 @@ def test_as_much_may_be_bought_as_the_buying_power_says(product: Product) -> Non
     # 13,000 held, of which 1,000 are a gain, and 7,000 on order; a margin of 20 percent
     used, available = (7000, 13_000) if product is Product.CNC else (4000, 28_000)
     power = available if product is Product.CNC else 5 * available
-    assert (account.used_amount, account.available_amount) == (used, available)
+    assert [account.used_amount, account.available_amount] == [used, available]
     assert account.buying_power_amount == power
-    for more in (0, 1):
-        asked = order_request(product=product, quantity=power // 100 + more, symbol="C")
-        context = context_of(asked, book, **known)
-        if more:
-            with pytest.raises(OrderDeniedError, match=r"CASH|MARGIN"):
-                cash(context), margin(context)
-        else:
-            cash(context), margin(context)
+    check = cash if product is Product.CNC else margin
+    asked = order_request(product=product, quantity=power // 100, symbol="C")
+    check(context_of(asked, book, **known))
+    more = replace(asked, quantity=asked.quantity + 1)
+    with pytest.raises(OrderDeniedError, match=r"CASH|MARGIN"):
+        check(context_of(more, book, **known))

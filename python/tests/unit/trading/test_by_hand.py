@@ -381,8 +381,8 @@ def test_what_is_closed_on_both_sides_closes_each_other(
 
 def test_a_leg_that_is_closed_names_what_the_others_hold(market: Market) -> None:
     legs(market, 100, 100)
-    closing = {8: ordering(market, "one", "close", strategy="one")}
-    trader = market.trade(TICKS, at_tick=closing, to_end=False)
+    close = ordering(market, "one", "close", strategy="one")
+    trader = market.trade(TICKS, at_tick={8: close}, to_end=False)
     message = "closed 100 of 100 A; A is still held: -100 of two"
     assert answered(market, "one").message == message
     assert [held.quantity for held in trader.book.open_positions()] == [-100]
