@@ -14,7 +14,7 @@ import asyncio
 import csv
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from decimal import Decimal
@@ -592,14 +592,26 @@ def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> N
     )
 
 
-def sessions() -> list[SessionFolder]:
-    """Return the last session of each account."""
-    return [_folder_of(file) for file in _files()]
+def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
+    """
+    Return the sessions that a process is trading.
 
-
-def trading_now() -> list[SessionFolder]:
-    """Return the sessions that a process is trading."""
-    return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
+    The second value has what is wrong with others that are traded, by account.
+    """
+    found, damaged = [], {}
+    for file in _files():
+        process = state.holder(file.parent / LOCK)
+        if process is None:
+            continue
+        try:
+            found.append(_folder_of(file))
+        except ConfigurationError as error:
+            account = file.parent.name
+            damaged[account] = ConfigurationError(
+                f"the loop of {account}, process {process}, cannot be reached: {error}",
+                f"stop it by `kill -INT {process}`, remove {file}, and trade {account} again",
+            )
+    return found, damaged
 
 
 def readable_sessions() -> tuple[list[SessionFolder], list[ConfigurationError]]:
@@ -623,9 +635,11 @@ def is_traded(session: SessionFolder) -> bool:
     return state.holder(session.path / LOCK) is not None
 
 
-def what_is_open(book: Book) -> str:
-    """Return the positions and orders that are open, in words; empty if there are none."""
-    positions = book.open_positions()
+def what_is_held(
+    book: Book, products: Collection[Product] = tuple(Product)
+) -> dict[str, list[str]]:
+    """Return what is held of some products, in words, by what it is; nothing under what is none."""
+    positions = [each for each in book.open_positions() if each.product in products]
     netted = {(each.symbol, each.product) for each in positions}
     found = {
         "positions open": [shares(each.symbol, each.quantity) for each in positions],
@@ -636,14 +650,20 @@ def what_is_open(book: Book) -> str:
                 (entry.request, book.held_quantity(entry.request.order_id))
                 for entry in book.held_entries()
             )
-            if (request.symbol, request.product) not in netted
-        ],
-        "orders at work": [
-            shares(each.request.symbol, each.request.side.sign * each.open_quantity)
-            for each in book.opening_orders()
+            if request.product in products and (request.symbol, request.product) not in netted
         ],
     }
-    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+    return {what: names for what, names in found.items() if names}
+
+
+def what_is_open(book: Book) -> str:
+    """Return the positions and orders that are open, in words; empty if there are none."""
+    working = [
+        shares(each.request.symbol, each.request.side.sign * each.open_quantity)
+        for each in book.opening_orders()
+    ]
+    found = what_is_held(book) | ({"orders at work": working} if working else {})
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items())
 
 
 def _products_open(book: Book) -> set[Product]:

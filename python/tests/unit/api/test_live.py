@@ -30,7 +30,7 @@ from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.trading import last_prices, requests
 from duckbourse.trading.commands import Answer, Command
-from duckbourse.trading.session_folder import SessionFolder, read, sessions
+from duckbourse.trading.session_folder import SessionFolder, read, readable_sessions
 from duckbourse.trading.strategy import Strategy
 from duckbourse.warehouse import Limits
 from tests.support.market import DAY, Market, at, instrument, signal, tick
@@ -185,7 +185,7 @@ def test_a_price_is_late_beyond_the_longest_silence(data: Path, seconds: int, st
     last_prices.write(
         folder, DAY, ["A"], {"A": (Decimal(101), at(9, 46) - timedelta(seconds=seconds))}
     )
-    [session] = sessions()
+    [session], _ = readable_sessions()
     [row] = Moment(session, None, []).feed({"max_silence_seconds": 60})
     assert (row["symbol"], row["state"]) == ("A", state)
 
@@ -466,7 +466,7 @@ def test_the_watch_goes_on_after_a_look_that_failed(
             while not watch.problem:
                 await asyncio.sleep(0.001)
             problems.append(watch.problem)
-            [session] = sessions()
+            [session], _ = readable_sessions()
             # Live shows it
             assert [*watch.moment(session).reasons] == problems
             await asyncio.sleep(0.02)

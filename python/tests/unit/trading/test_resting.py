@@ -231,6 +231,26 @@ def test_an_exit_does_not_wait_for_a_stop_that_rests_for_another_strategy(tmp_pa
     assert [(order.side, order.quantity) for order in resting] == [(Side.BUY, 50)]
 
 
+@pytest.mark.parametrize("with_stops", [("buys",), ("sells",), ("buys", "sells")])
+def test_stops_that_rest_give_way_before_two_sides_close_each_other(
+    tmp_path: Path, with_stops: tuple[str, ...]
+) -> None:
+    stops = {"buys": {"stop_price": 90}, "sells": {"stop_price": 110}}
+    of = {name: stops[name] if name in with_stops else {} for name in stops}
+    day = Day(
+        tmp_path / "session",
+        lambda: Once(Side.BUY, 100, **of["buys"]),
+        {"sells": lambda: Once(Side.SELL, 100, 3, **of["sells"])},
+    )
+    day.traded([tick(at(9, 45, second), 100) for second in range(1, 10)])
+    with clock.driven_by(lambda: at(9, 46)):
+        send(day.market.folder, "square-off", "by hand")
+    trader = day.traded([tick(at(9, 46, second), 100) for second in range(1, 10)])
+    assert not trader.book.held_entries()
+    sent = [each for each in exits(trader) if each.sent_at]
+    assert [each.state for each in sent] == [State.CANCELLED] * len(with_stops)
+
+
 def test_a_trailing_stop_leaves_the_exits_their_requests(tmp_path: Path) -> None:
     day = Day(tmp_path / "day", Trailing, max_orders_per_session=20)
     rising = [tick(at(9, 50, step), f"{Decimal(1000 + 5 * step) / 10}") for step in range(60)]
