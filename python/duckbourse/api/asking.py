@@ -82,8 +82,8 @@ class Server:
         self._answers: OrderedDict[str, Answered] = OrderedDict()
         self._kept_bytes = 0
         self._at_work: dict[str, asyncio.Task[Answered]] = {}
-        # what was asked last, whatever the build
-        self._asked: OrderedDict[Identity, Callable[[Market], Answered]] = OrderedDict()
+        # the least recently asked again first, whatever the build
+        self._asked_again: OrderedDict[Identity, Callable[[Market], Answered]] = OrderedDict()
         # answers are prepared in another thread
         self._lock = Lock()
         reader.prepare = self._prepare
@@ -99,13 +99,11 @@ class Server:
         """Return an answer of a build, asked of DuckDB once for all who send the same request."""
         tag = self.tag(build_id, identity)
         with self._lock:
-            self._asked[identity] = work
-            self._asked.move_to_end(identity)
-            while len(self._asked) > MOST_PREPARED:
-                self._asked.popitem(last=False)
             if (kept := self._answers.get(tag)) is not None:
                 self._answers.move_to_end(tag)
-                return kept
+        if kept is not None:
+            self.prepare_later(identity, work)
+            return kept
         task = self._at_work.get(tag)
         if task is None:
             task = asyncio.create_task(self.run(work))
@@ -113,6 +111,14 @@ class Server:
             task.add_done_callback(lambda done: self._end(tag, build_id, done))
         # whoever goes away takes it from nobody else
         return await asyncio.shield(task)
+
+    def prepare_later(self, identity: Identity, work: Callable[[Market], Answered]) -> None:
+        """Let the next publication have the answer to a request that was sent again."""
+        with self._lock:
+            self._asked_again[identity] = work
+            self._asked_again.move_to_end(identity)
+            if len(self._asked_again) > MOST_PREPARED:
+                self._asked_again.popitem(last=False)
 
     def _end(self, tag: str, build_id: str, task: asyncio.Task[Answered]) -> None:
         del self._at_work[tag]
@@ -138,7 +144,7 @@ class Server:
         # nobody waits for it: the former publication is served meanwhile
         until = clock.elapsed_seconds() + PREPARE_SECONDS
         with self._lock:
-            asked = [*reversed(self._asked.items())]
+            asked = [*reversed(self._asked_again.items())]
         for identity, work in asked:
             left = until - clock.elapsed_seconds()
             if left <= 0:
@@ -289,6 +295,7 @@ class Asked:
             headers = self._headers(build_id, reads_clock=False)
             given = self.request.headers.get("if-none-match", "").split(",")
             if headers["etag"] in {tag.strip().removeprefix("W/") for tag in given}:
+                self.server.prepare_later(self._identity(), work)
                 return Response(status_code=304, headers=headers)
             found = await self.server.answer(self._identity(), build_id, work)
         headers = self._headers(found.build_id, reads_clock=reads_clock) | {**found.headers}

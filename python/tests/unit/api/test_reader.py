@@ -202,14 +202,17 @@ def test_the_same_request_is_asked_of_the_file_once_a_build(
         assert not server._at_work
 
 
-def test_a_newer_publication_is_served_with_the_answers_that_are_asked_for(
+def test_a_newer_publication_is_served_with_the_answers_that_are_asked_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(published(tmp_path, 1)) as found:
         server = found.app.state.server
         missing = found.get("/api/v1/scanners").status_code
-        for address in ("publication", "tables?limit=2"):
-            assert found.get(f"/api/v1/{address}").status_code == 200
+        tag = found.get("/api/v1/tables?limit=2").headers["etag"]
+        assert found.get("/api/v1/tables?limit=2", if_none_match=tag).status_code == 304
+        for _ in range(2):
+            assert found.get("/api/v1/publication").status_code == 200
+        assert found.get("/api/v1/tables?limit=3").status_code == 200
         published(tmp_path, 2)
         assert server.reader.build_id == "b2"
 
@@ -221,6 +224,8 @@ def test_a_newer_publication_is_served_with_the_answers_that_are_asked_for(
             [row] = found.get("/api/v1/publication").json()["rows"]
             assert row["build_id"] == "b2"
             assert found.get("/api/v1/tables?limit=2").headers["x-build-id"] == "b2"
+            # what was asked for once is not
+            assert found.get("/api/v1/tables?limit=3").status_code == 500
         # what failed is asked again
         assert found.get("/api/v1/scanners").status_code == missing == 503
         # what is still not prepared after a while is left to those who ask
