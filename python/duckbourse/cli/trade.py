@@ -330,12 +330,7 @@ def trade(
                 try:
                     differences = session.run()
                 except TradingError as error:
-                    book = session.trader.book
-                    intraday = _left_intraday(book, account, publication.session_date)
-                    if intraday is not None and book.has_ended:
-                        found = f"{intraday}; {error}"
-                        raise PositionsLeft(found, intraday.remedy) from error
-                    _report_unwatched(session.trader)
+                    _refuse_left(error, session.trader)
                     raise
                 except KeyboardInterrupt:
                     _report_unwatched(session.trader)
@@ -378,6 +373,19 @@ def _left_intraday(book: Book, account: str, day: date) -> PositionsLeft | None:
         "close them at the broker; at paper, the next session closes them, or `./bourse trade"
         f" --account {account} --date {day} --fresh` trades this one again",
     )
+
+
+def _refuse_left(error: TradingError, trader: Trader) -> None:
+    """
+    Raise PositionsLeft if a session failed and ended with intraday positions open.
+
+    Of one that failed before its end, report what nothing watches now.
+    """
+    limits, day = trader.publication.limits, trader.publication.session_date
+    left = _left_intraday(trader.book, limits.account, day)
+    if left is not None and trader.book.has_ended:
+        raise PositionsLeft(f"{left}; {error}", left.remedy) from error
+    _report_unwatched(trader)
 
 
 def _refuse_bad_end(end: dict[str, Any], book: Book, folder: session_folders.SessionFolder) -> None:

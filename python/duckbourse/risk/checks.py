@@ -48,7 +48,181 @@ class Opening(NamedTuple):
     amount: Decimal
 
 
-class OrderContext:
+class AccountContext:
+    """
+    What an account has and owes: its book at last prices, its limits and its schedule of charges.
+
+    `now` is an instant in UTC; its day chooses the charges.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        now: datetime,
+        limits: Limits,
+        prices: Prices,
+        charges: tuple[Charges, ...] = (),
+    ) -> None:
+        self.book = book
+        self.now = now
+        self.limits = limits
+        self.prices = prices
+        self.charges = charges
+
+    @cached_property
+    def equity(self) -> Decimal:
+        return self.book.equity_amount(self.prices)
+
+    @cached_property
+    def margin_amount(self) -> Decimal:
+        """Equity without unrealized gains, on which brokers give no margin."""
+        gains = sum(
+            (
+                max(ZERO, held.unrealized_amount(self.prices[held.symbol][0]))
+                for held in self.book.open_positions()
+                if held.symbol in self.prices
+            ),
+            ZERO,
+        )
+        return self.equity - gains
+
+    def required_margin_amount(self, pct: Decimal) -> Decimal:
+        """Return so many percent of positions and open entries, and the charges on these."""
+        exposed = sum(map(abs, self.amounts.values()), ZERO)
+        charges = sum(map(self.charges_of, self.openings), ZERO)
+        return exposed * pct / 100 + charges
+
+    @cached_property
+    def required_cash_amount(self) -> Decimal:
+        """What the open purchases cost, with their charges."""
+        return sum(
+            (
+                opening.amount + self.charges_of(opening)
+                for opening in self.openings
+                if opening.request.side is Side.BUY
+            ),
+            ZERO,
+        )
+
+    @cached_property
+    def used_amount(self) -> Decimal:
+        """What positions and open entries take: margin, or cash of an account of deliveries."""
+        if self.limits.product is Product.MIS:
+            return self.required_margin_amount(self.limits.margin_pct)
+        return self.required_cash_amount
+
+    @cached_property
+    def available_amount(self) -> Decimal:
+        """What is left of what gives margin, or of cash; negative if too much is used."""
+        is_margin = self.limits.product is Product.MIS
+        return (self.margin_amount if is_margin else self.book.cash_amount) - self.used_amount
+
+    @cached_property
+    def buying_power_amount(self) -> Decimal:
+        """For how much may be bought before charges: several times as much on margin."""
+        pct = self.limits.margin_pct if self.limits.product is Product.MIS else Decimal(100)
+        return max(ZERO, self.available_amount) * 100 / pct
+
+    def amount(self, request: Request, quantity: int) -> Decimal:
+        """
+        Return the most that a quantity of an order is expected to trade for.
+
+        A purchase costs no more than its limit. A sale brings no less than that: with a limit below
+        the market, it brings the last price.
+        """
+        known = self.prices.get(request.symbol)
+        last = known[0] if known else ZERO
+        limit = request.limit_price or last
+        return quantity * (limit if request.side is Side.BUY else max(limit, last))
+
+    @cached_property
+    def rates(self) -> Charges | None:
+        return charges_on(self.charges, self.now.date())
+
+    def charges_of(self, opening: Opening) -> Decimal:
+        """Return the charges on what an order may still fill, after its fills to date."""
+        if self.rates is None:
+            return ZERO
+        order, quantity, worth, paid = opening.order, opening.quantity, opening.amount, ZERO
+        if order is not None:
+            quantity += order.filled_quantity
+            worth += order.filled_amount
+            paid = order.charges_amount
+        return order_charges(self.rates, opening.request.side, quantity, worth) - paid
+
+    @cached_property
+    def amounts(self) -> dict[str, Decimal]:
+        """
+        Signed exposure by symbol if this order and every open entry were filled.
+
+        Strategies on both sides of a symbol offset each other only until one side is closed, so the
+        larger side counts alone.
+        """
+        return {
+            symbol: long if long >= -short else short
+            for symbol, (short, long) in self.sides.items()
+        }
+
+    @cached_property
+    def scenarios(self) -> tuple[dict[str, Decimal], ...]:
+        """
+        Signed exposures by symbol that the closing of one side could leave.
+
+        What symbols offset in each other is counted with the larger sides, with the long sides and
+        with the short sides; where no symbol has two sides, these are the same.
+        """
+        if not any(short and long for short, long in self.sides.values()):
+            return (self.amounts,)
+        longs = {symbol: long or short for symbol, (short, long) in self.sides.items()}
+        shorts = {symbol: short or long for symbol, (short, long) in self.sides.items()}
+        return (self.amounts, longs, shorts)
+
+    @cached_property
+    def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """The short side (0 or less) and the long side by symbol, over all strategies."""
+        legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
+        for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
+            price = self.prices.get(symbol)
+            amount = quantity * price[0] if price else cost
+            legs[strategy, symbol, product] = (amount, amount)
+        for request, _, _, amount in self.openings:
+            key = (request.strategy, request.symbol, request.product)
+            least, most = legs.get(key, (ZERO, ZERO))
+            is_buy = request.side is Side.BUY
+            legs[key] = (least, most + amount) if is_buy else (least - amount, most)
+        sides: dict[str, tuple[Decimal, Decimal]] = {}
+        for (_, symbol, _), (least, most) in legs.items():
+            short, long = sides.get(symbol, (ZERO, ZERO))
+            sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
+        return sides
+
+    @cached_property
+    def openings(self) -> list[Opening]:
+        """The open entries."""
+        return self._open()
+
+    def others(self, orders: Iterable[Order]) -> list[Order]:
+        """Return the open orders that count, at their worst terms."""
+        return [_at_worst(each) for each in orders]
+
+    def _open(self) -> list[Opening]:
+        found = []
+        for order in self.others(self.book.opening_orders()):
+            request, quantity = self._dearest(order), order.open_quantity
+            found.append(Opening(request, quantity, order, self.amount(request, quantity)))
+        return found
+
+    def _dearest(self, order: Order) -> Request:
+        """Return the terms of an order that trade for more: those of now, or the pending ones."""
+        if order.pending is None:
+            return order.request
+        terms = (order.request, order.pending)
+        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
+        return dearest
+
+
+class OrderContext(AccountContext):
     """
     The inputs of a pre-trade check: the request, the book, last prices and published data.
 
@@ -75,19 +249,15 @@ class OrderContext:
         charges: tuple[Charges, ...] = (),
         replaces: Order | None = None,
     ) -> None:
+        super().__init__(book, now=now, limits=limits, prices=prices, charges=charges)
         self.request = request
-        self.book = book
-        self.now = now
-        self.limits = limits
         self.instruments = instruments
-        self.prices = prices
         self.covariances = covariances
         self.opens_at = opens_at
         self.closes_at = closes_at
         self.entries_end_at = entries_end_at
         self.sessions_behind = sessions_behind
         self.is_stream_ready = is_stream_ready
-        self.charges = charges
         self.replaces = replaces
 
     @cached_property
@@ -161,52 +331,8 @@ class OrderContext:
         )
 
     @cached_property
-    def equity(self) -> Decimal:
-        return self.book.equity_amount(self.prices)
-
-    @cached_property
-    def margin_amount(self) -> Decimal:
-        """Equity without unrealized gains, on which brokers give no margin."""
-        gains = sum(
-            (
-                max(ZERO, held.unrealized_amount(self.prices[held.symbol][0]))
-                for held in self.book.open_positions()
-                if held.symbol in self.prices
-            ),
-            ZERO,
-        )
-        return self.equity - gains
-
-    @cached_property
     def order_amount(self) -> Decimal:
         return self.amount(self.request, self.working_quantity)
-
-    def amount(self, request: Request, quantity: int) -> Decimal:
-        """
-        Return the most that a quantity of an order is expected to trade for.
-
-        A purchase costs no more than its limit. A sale brings no less than that: with a limit below
-        the market, it brings the last price.
-        """
-        known = self.prices.get(request.symbol)
-        last = known[0] if known else ZERO
-        limit = request.limit_price or last
-        return quantity * (limit if request.side is Side.BUY else max(limit, last))
-
-    @cached_property
-    def rates(self) -> Charges | None:
-        return charges_on(self.charges, self.now.date())
-
-    def charges_of(self, opening: Opening) -> Decimal:
-        """Return the charges on what an order may still fill, after its fills to date."""
-        if self.rates is None:
-            return ZERO
-        order, quantity, worth, paid = opening.order, opening.quantity, opening.amount, ZERO
-        if order is not None:
-            quantity += order.filled_quantity
-            worth += order.filled_amount
-            paid = order.charges_amount
-        return order_charges(self.rates, opening.request.side, quantity, worth) - paid
 
     @cached_property
     def working_quantity(self) -> int:
@@ -214,68 +340,11 @@ class OrderContext:
         return self.request.quantity - (self.replaces.filled_quantity if self.replaces else 0)
 
     @cached_property
-    def amounts(self) -> dict[str, Decimal]:
-        """
-        Signed exposure by symbol if this order and every open entry were filled.
-
-        Strategies on both sides of a symbol offset each other only until one side is closed, so the
-        larger side counts alone.
-        """
-        return {
-            symbol: long if long >= -short else short
-            for symbol, (short, long) in self.sides.items()
-        }
-
-    @cached_property
-    def scenarios(self) -> tuple[dict[str, Decimal], ...]:
-        """
-        Signed exposures by symbol that the closing of one side could leave.
-
-        What symbols offset in each other is counted with the larger sides, with the long sides and
-        with the short sides; where no symbol has two sides, these are the same.
-        """
-        if not any(short and long for short, long in self.sides.values()):
-            return (self.amounts,)
-        longs = {symbol: long or short for symbol, (short, long) in self.sides.items()}
-        shorts = {symbol: short or long for symbol, (short, long) in self.sides.items()}
-        return (self.amounts, longs, shorts)
-
-    @cached_property
-    def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """The short side (0 or less) and the long side by symbol, over all strategies."""
-        legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
-        for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
-            price = self.prices.get(symbol)
-            amount = quantity * price[0] if price else cost
-            legs[strategy, symbol, product] = (amount, amount)
-        for request, _, _, amount in self.openings:
-            key = (request.strategy, request.symbol, request.product)
-            least, most = legs.get(key, (ZERO, ZERO))
-            is_buy = request.side is Side.BUY
-            legs[key] = (least, most + amount) if is_buy else (least - amount, most)
-        sides: dict[str, tuple[Decimal, Decimal]] = {}
-        for (_, symbol, _), (least, most) in legs.items():
-            short, long = sides.get(symbol, (ZERO, ZERO))
-            sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
-        return sides
-
-    @cached_property
     def openings(self) -> list[Opening]:
         """This order and the open entries."""
         own = self.working_quantity
-        openings = [Opening(self.request, own, self.replaces, self.amount(self.request, own))]
-        for order in self.others(self.book.opening_orders()):
-            request, quantity = self._dearest(order), order.open_quantity
-            openings.append(Opening(request, quantity, order, self.amount(request, quantity)))
-        return openings
-
-    def _dearest(self, order: Order) -> Request:
-        """Return the terms of an order that trade for more: those of now, or the pending ones."""
-        if order.pending is None:
-            return order.request
-        terms = (order.request, order.pending)
-        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
-        return dearest
+        opening = Opening(self.request, own, self.replaces, self.amount(self.request, own))
+        return [opening, *self._open()]
 
     def sector_of(self, symbol: str) -> str:
         """Return a symbol's sector; a symbol without one forms its own sector."""
@@ -607,24 +676,14 @@ def cash(context: OrderContext) -> None:
     request = context.request
     if request.product is not Product.CNC or request.side is Side.SELL:
         return
-    required = sum(
-        (
-            opening.amount + context.charges_of(opening)
-            for opening in context.openings
-            if opening.request.side is Side.BUY
-        ),
-        ZERO,
-    )
-    if required > context.book.cash_amount:
-        raise _over_limit("CASH", "amount", required, context.book.cash_amount)
+    if context.required_cash_amount > context.book.cash_amount:
+        raise _over_limit("CASH", "amount", context.required_cash_amount, context.book.cash_amount)
 
 
 def margin(context: OrderContext) -> None:
     if context.request.product is not Product.MIS or context.is_closing:
         return
-    exposed = sum(map(abs, context.amounts.values()), ZERO)
-    charges = sum(map(context.charges_of, context.openings), ZERO)
-    required = exposed * context.limits.margin_pct / 100 + charges
+    required = context.required_margin_amount(context.limits.margin_pct)
     if required > context.margin_amount:
         raise _over_limit("MARGIN", "margin", required, context.margin_amount)
 

@@ -506,6 +506,27 @@ def test_a_trail_moves_in_steps_from_where_its_stop_was_placed_or_moved(
     assert [each.trigger_price for each in day.stops()] == [Decimal(trigger)]
 
 
+@pytest.mark.parametrize(("is_moved", "trigger"), [(False, "90.1"), (True, "90.5")])
+def test_a_loop_that_is_started_again_moves_a_trail_once_and_then_in_steps(
+    tmp_path: Path, is_moved: bool, trigger: str
+) -> None:
+    """It does not know for which exits the stop rests: they may have been moved meanwhile."""
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, trail_distance=10))
+    [entry] = day.traded([*ENTERED, tick(at(9, 46), 100)]).book.held_entries()
+    if is_moved:
+        day.journal.events.append(
+            events.ExitsChanged(
+                at=at(9, 46),
+                entry_id=entry.request.order_id,
+                exits=Exits(trail_distance=Decimal("9.5")),
+                by="by_hand",
+            )
+        )
+    rising = [tick(at(9, 48, second), f"100.{second}") for second in range(7)]
+    [stop] = exits(day.traded(rising))
+    assert (stop.request.trigger_price, stop.modification_count) == (Decimal(trigger), 1)
+
+
 def test_a_stop_rests_for_no_more_than_one_order_may_have(tmp_path: Path) -> None:
     """To make it smaller, it may have the last requests, which are kept for exits."""
     day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, stop_price=95))
