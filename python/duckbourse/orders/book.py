@@ -506,7 +506,7 @@ class Book:
     def apply(self, event: Event) -> None:
         """Apply an event."""
         self.event_count += 1
-        self._apply(event)
+        _change(type(event))(self, event)
 
     @singledispatchmethod
     def _apply(self, event: Event) -> None:
@@ -1144,6 +1144,12 @@ class Book:
             ((at, of, amount) for of, trips in self._round_trips.items() for at, amount in trips),
             key=itemgetter(0, 1),
         )
+
+
+# the method that applies a type of event; a call of `_apply` itself builds a function first
+_change: Callable[[type[Event]], Callable[[Book, Event], None]] = vars(Book)[
+    "_apply"
+].dispatcher.dispatch
 
 
 def _part(fill: Fill, count: int) -> Fill:

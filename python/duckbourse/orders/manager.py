@@ -586,7 +586,7 @@ class Manager:
         try:
             if written is None:
                 raise self.journal.failure or JournalError("the journal accepts no events")
-            await asyncio.wrap_future(written)
+            await written
         except JournalError:
             self.check_journal()
             raise
@@ -605,7 +605,8 @@ class Manager:
 
     async def call_broker(self, call: Awaitable[Answer]) -> Answer:
         try:
-            return await asyncio.wait_for(call, self._answer_seconds)
+            async with asyncio.timeout(self._answer_seconds):
+                return await call
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -27,6 +26,7 @@ from duckbourse.errors import BrokerRejected, JournalError
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.charges import Charges
 from duckbourse.orders.events import Event
+from duckbourse.orders.journal import Written
 from duckbourse.orders.order import Request
 from duckbourse.streaming.feed import RECORD, Records, Tick, microseconds, millionths
 
@@ -192,9 +192,9 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def append(self, event: Event) -> Future[None]:
+    def append(self, event: Event) -> Written:
         self.events.append(event)
-        written: Future[None] = Future()
+        written = Written()
         written.set_result(None)
         return written
 
