@@ -152,7 +152,7 @@ class Server:
             try:
                 with interrupted_after(market.connection, left):
                     found = work(market)
-            except Exception as error:  # whoever asks again is told
+            except Exception as error:  # whoever asks again gets the reason
                 log.debug("an answer was not prepared", kind=type(error).__name__)
                 continue
             self._keep(self.tag(found.build_id, identity), found)
