@@ -21,7 +21,7 @@ import structlog
 
 from duckbourse import clock
 from duckbourse.api import Bounds
-from duckbourse.api.live import Moment, Watch
+from duckbourse.api.live import Moment, Watch, _Seeds
 from duckbourse.api.reader import Reader
 from duckbourse.client import ServerRefused
 from duckbourse.orders.journal import FILE as JOURNAL
@@ -33,6 +33,7 @@ from duckbourse.trading.commands import Answer, Command
 from duckbourse.trading.session_folder import SessionFolder, read, sessions
 from duckbourse.trading.strategy import Strategy
 from duckbourse.warehouse import Limits
+from tests.support.factories import LIMITS
 from tests.support.market import DAY, Market, at, instrument, signal, tick
 from tests.support.serving import COMMAND, READ, Served, serving
 from tests.unit.cli.test_requests import trading
@@ -87,6 +88,8 @@ def traded(
         broker=broker,
     )
     (folder / "session.json").write_bytes(msgspec.json.encode(described))
+    # whether the loop had the time to write them is chance
+    (folder / last_prices.FILE).unlink(missing_ok=True)
     return folder
 
 
@@ -186,7 +189,7 @@ def test_a_price_is_late_beyond_the_longest_silence(data: Path, seconds: int, st
         folder, DAY, ["A"], {"A": (Decimal(101), at(9, 46) - timedelta(seconds=seconds))}
     )
     [session] = sessions()
-    [row] = Moment(session, None, []).feed({"max_silence_seconds": 60})
+    [row] = Moment(session, None, []).feed(LIMITS)
     assert (row["symbol"], row["state"]) == ("A", state)
 
 
@@ -321,9 +324,9 @@ def test_live_waits_for_no_query_but_its_first(data: Path, monkeypatch: pytest.M
     folder = traded(data)
     read_of: list[str] = []
 
-    def counted(market: Any, session: SessionFolder) -> tuple[dict[str, Any], bool]:
+    def counted(market: Any, session: SessionFolder, symbols: frozenset[str]) -> _Seeds:
         read_of.append(session.account)
-        return {"limits": {}, "sectors": {}, "currency": "USD"}, len(read_of) > 1
+        return _Seeds(currency="USD", symbols=symbols, is_whole=len(read_of) > 1)
 
     monkeypatch.setattr("duckbourse.api.live._seeds", counted)
     with served(data) as found:
