@@ -216,7 +216,7 @@ export async function livePage(app) {
                     ? l.limits.map(use)
                     : h('p', { class: 'empty' }, 'The publication has no limits of this account.'),
                 say: l.limits?.length
-                    ? 'Amber from 80%. At 100% an order is denied, with the reason.'
+                    ? 'As the checks count: open entries as if filled, the larger side of strategies that offset each other. Amber from 80%. At 100% an order that adds to it is denied, with the reason, and one that opens waits for a rate.'
                     : null,
             }),
             panel({
