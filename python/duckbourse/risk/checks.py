@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from statistics import NormalDist
 from types import MappingProxyType
 from typing import NamedTuple
@@ -37,7 +38,7 @@ from duckbourse.words import priced
 
 class Opening(NamedTuple):
     """
-    What an order may still fill, and the most that it is expected to trade for.
+    What an order may still fill, the most that it is expected to trade for, and its charges.
 
     `order` is None for a request that is not sent yet.
     """
@@ -46,6 +47,7 @@ class Opening(NamedTuple):
     quantity: int
     order: Order | None
     amount: Decimal
+    charges_amount: Decimal
 
 
 class OrderContext:
@@ -188,25 +190,16 @@ class OrderContext:
         A purchase costs no more than its limit. A sale brings no less than that: with a limit below
         the market, it brings the last price.
         """
-        known = self.prices.get(request.symbol)
-        last = known[0] if known else ZERO
-        limit = request.limit_price or last
-        return quantity * (limit if request.side is Side.BUY else max(limit, last))
+        return _amount(request, quantity, self.last_known(request.symbol))
+
+    def last_known(self, symbol: str) -> Decimal:
+        """Return the last price of a symbol, 0 without any."""
+        known = self.prices.get(symbol)
+        return known[0] if known else ZERO
 
     @cached_property
     def rates(self) -> Charges | None:
         return charges_on(self.charges, self.now.date())
-
-    def charges_of(self, opening: Opening) -> Decimal:
-        """Return the charges on what an order may still fill, after its fills to date."""
-        if self.rates is None:
-            return ZERO
-        order, quantity, worth, paid = opening.order, opening.quantity, opening.amount, ZERO
-        if order is not None:
-            quantity += order.filled_quantity
-            worth += order.filled_amount
-            paid = order.charges_amount
-        return order_charges(self.rates, opening.request.side, quantity, worth) - paid
 
     @cached_property
     def working_quantity(self) -> int:
@@ -248,34 +241,35 @@ class OrderContext:
             price = self.prices.get(symbol)
             amount = quantity * price[0] if price else cost
             legs[strategy, symbol, product] = (amount, amount)
-        for request, _, _, amount in self.openings:
+        flat, buy = (ZERO, ZERO), Side.BUY
+        for request, _, _, amount, _ in self.openings:
             key = (request.strategy, request.symbol, request.product)
-            least, most = legs.get(key, (ZERO, ZERO))
-            is_buy = request.side is Side.BUY
-            legs[key] = (least, most + amount) if is_buy else (least - amount, most)
+            least, most = legs.get(key, flat)
+            legs[key] = (least, most + amount) if request.side is buy else (least - amount, most)
         sides: dict[str, tuple[Decimal, Decimal]] = {}
         for (_, symbol, _), (least, most) in legs.items():
-            short, long = sides.get(symbol, (ZERO, ZERO))
-            sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
+            short, long = sides.get(symbol, flat)
+            sides[symbol] = (
+                short + least if least < 0 else short,
+                long + most if most > 0 else long,
+            )
         return sides
+
+    @cached_property
+    def gross_amount(self) -> Decimal:
+        return sum(map(abs, self.amounts.values()), ZERO)
 
     @cached_property
     def openings(self) -> list[Opening]:
         """This order and the open entries."""
-        own = self.working_quantity
-        openings = [Opening(self.request, own, self.replaces, self.amount(self.request, own))]
-        for order in self.others(self.book.opening_orders()):
-            request, quantity = self._dearest(order), order.open_quantity
-            openings.append(Opening(request, quantity, order, self.amount(request, quantity)))
+        request, rates, set_aside = self.request, self.rates, self.set_aside
+        own = _opening(request, self.working_quantity, self.replaces, self.order_amount, rates)
+        openings = [own]
+        for order in self.book.opening_orders():
+            if order.request.order_id not in set_aside:
+                last = self.last_known(order.request.symbol)
+                openings.append(_opening_of(order, last, rates))
         return openings
-
-    def _dearest(self, order: Order) -> Request:
-        """Return the terms of an order that trade for more: those of now, or the pending ones."""
-        if order.pending is None:
-            return order.request
-        terms = (order.request, order.pending)
-        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
-        return dearest
 
     def sector_of(self, symbol: str) -> str:
         """Return a symbol's sector; a symbol without one forms its own sector."""
@@ -308,6 +302,47 @@ def _at_worst(order: Order) -> Order:
         request=replace(old, quantity=quantity),
         pending=replace(new, quantity=quantity),
     )
+
+
+def _amount(request: Request, quantity: int, last: Decimal) -> Decimal:
+    limit = request.limit_price or last
+    return quantity * (limit if request.side is Side.BUY else max(limit, last))
+
+
+def _opening(
+    request: Request, quantity: int, order: Order | None, amount: Decimal, rates: Charges | None
+) -> Opening:
+    charges = ZERO
+    if rates is not None:
+        count, worth, paid = quantity, amount, ZERO
+        if order is not None:
+            count += order.filled_quantity
+            worth += order.filled_amount
+            paid = order.charges_amount
+        charges = order_charges(rates, request.side, count, worth) - paid
+    return Opening(request, quantity, order, amount, charges)
+
+
+# an order is frozen, so beside the next request it opens the same again
+@lru_cache(4096)
+def _opening_of(order: Order, last: Decimal, rates: Charges | None) -> Opening:
+    order = _at_worst(order)
+    quantity = order.open_quantity
+    terms = (order.request, order.pending)
+    # of the terms of now and the pending ones, those that trade for more
+    amount, dearest = max(
+        ((_amount(each, quantity, last), each) for each in terms if each is not None),
+        key=itemgetter(0),
+    )
+    return _opening(dearest, quantity, order, amount, rates)
+
+
+@lru_cache(64)
+def _normal_tail(confidence: float) -> tuple[float, float]:
+    """Return the quantile of the normal distribution, and the mean beyond it."""
+    normal = NormalDist()
+    score = normal.inv_cdf(confidence)
+    return score, normal.pdf(score) / (1 - confidence)
 
 
 def _over_limit(
@@ -591,7 +626,7 @@ def exposure(context: OrderContext) -> None:
     values: tuple[tuple[str, Decimal, Decimal], ...] = (
         ("SYMBOL_AMOUNT", abs(amounts[context.request.symbol]), limits.max_symbol_pct),
         ("SECTOR_AMOUNT", sum(in_sector, ZERO), limits.max_sector_pct),
-        ("GROSS_AMOUNT", sum(map(abs, amounts.values()), ZERO), limits.max_gross_pct),
+        ("GROSS_AMOUNT", context.gross_amount, limits.max_gross_pct),
         (
             "NET_AMOUNT",
             max(abs(sum(each.values(), ZERO)) for each in context.scenarios),
@@ -599,8 +634,9 @@ def exposure(context: OrderContext) -> None:
         ),
     )
     for code, value, pct in values:
-        if value > context.limit_amount(pct):
-            raise _over_limit(code, "amount", value, context.limit_amount(pct))
+        most = context.limit_amount(pct)
+        if value > most:
+            raise _over_limit(code, "amount", value, most)
 
 
 def cash(context: OrderContext) -> None:
@@ -609,7 +645,7 @@ def cash(context: OrderContext) -> None:
         return
     required = sum(
         (
-            opening.amount + context.charges_of(opening)
+            opening.amount + opening.charges_amount
             for opening in context.openings
             if opening.request.side is Side.BUY
         ),
@@ -622,9 +658,8 @@ def cash(context: OrderContext) -> None:
 def margin(context: OrderContext) -> None:
     if context.request.product is not Product.MIS or context.is_closing:
         return
-    exposed = sum(map(abs, context.amounts.values()), ZERO)
-    charges = sum(map(context.charges_of, context.openings), ZERO)
-    required = exposed * context.limits.margin_pct / 100 + charges
+    charges = sum((opening.charges_amount for opening in context.openings), ZERO)
+    required = context.gross_amount * context.limits.margin_pct / 100 + charges
     if required > context.margin_amount:
         raise _over_limit("MARGIN", "margin", required, context.margin_amount)
 
@@ -664,9 +699,7 @@ def value_at_risk(context: OrderContext) -> None:
                 "NOT_FINITE", f"symbol={context.request.symbol}, standard_deviation={found}"
             )
         deviation = max(deviation, found)
-    normal = NormalDist()
-    score = normal.inv_cdf(context.limits.var_confidence)
-    shortfall = normal.pdf(score) / (1 - context.limits.var_confidence)
+    score, shortfall = _normal_tail(context.limits.var_confidence)
     for code, value, pct in (
         ("VAR", score * deviation, context.limits.max_var_pct),
         ("ES", shortfall * deviation, context.limits.max_es_pct),

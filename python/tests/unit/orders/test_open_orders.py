@@ -200,7 +200,7 @@ def expect_the_sums_of_a_walk(context: OrderContext) -> None:
     )
     entries = [order for order in others if order.request.reason is Reason.ENTRY]
     assert context.openings[0][:3] == (asked, working, replaced)
-    assert ids(order for _, _, order, _ in context.openings[1:] if order) == ids(entries)
+    assert ids(opening.order for opening in context.openings[1:]) == ids(entries)
     assert sum(opening.amount for opening in context.openings[1:]) == sum(
         # either limit may be in force
         max(
