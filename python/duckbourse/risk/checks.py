@@ -237,10 +237,10 @@ class OrderContext:
     def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
         """The short side (0 or less) and the long side by symbol, over all strategies."""
         legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
-        for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
-            price = self.prices.get(symbol)
-            amount = quantity * price[0] if price else cost
-            legs[strategy, symbol, product] = (amount, amount)
+        for leg, quantity in self.book.legs().items():
+            price = self.prices.get(leg[1])
+            amount = quantity * price[0] if price else self.book.leg_cost(*leg)
+            legs[leg] = (amount, amount)
         flat, buy = (ZERO, ZERO), Side.BUY
         for request, _, _, amount, _ in self.openings:
             key = (request.strategy, request.symbol, request.product)
