@@ -73,13 +73,15 @@ class Division:
 
     `beyond` has, by entry, the fills that closed more than was held, and how much is still open.
     `quantity` is the signed sum of the fills, and `unowned` what of it no entry opened. `parts` are
-    the shares of each fill by the strategy to which they belong.
+    the shares of each fill by the strategy to which they belong, and `shares` what each strategy
+    holds, negative if short.
     """
 
     held: dict[str, int]
     unowned: Position
     quantity: int = 0
     parts: list[tuple[str, Fill, int]] = field(default_factory=list)
+    shares: dict[str, int] = field(default_factory=dict)
     opened: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
     closed: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
     beyond: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
@@ -95,6 +97,10 @@ class Division:
                 if shares:
                     left[early.order_id] = left.get(early.order_id, 0) + shares
         return left
+
+    def hold(self, strategy: str, signed: int) -> None:
+        """Add shares to what a strategy holds."""
+        self.shares[strategy] = self.shares.get(strategy, 0) + signed
 
 
 class Book:
@@ -365,36 +371,34 @@ class Book:
 
         What no entry opened belongs to no strategy, whose name is empty.
         """
-        return self._of_strategies((symbol, product)).get(strategy, (0, ZERO))[0]
+        division = self._divisions.get((symbol, product))
+        return division.shares.get(strategy, 0) if division else 0
 
-    def legs(self) -> dict[tuple[str, str, Product], tuple[int, Decimal]]:
+    def legs(self) -> dict[tuple[str, str, Product], int]:
         """
-        Return what each strategy holds: by its name, symbol and product, the shares and their cost.
+        Return the shares of each strategy by its name, symbol and product; negative if short.
 
-        Both are negative if short. Strategies may hold both sides of what the account does not.
+        Strategies may hold both sides of what the account does not.
         """
-        keys = self._held.keys() | {(held.symbol, held.product) for held in self.open_positions()}
         return {
-            (strategy, *key): leg
-            for key in sorted(keys)
-            for strategy, leg in self._of_strategies(key).items()
-            if leg[0]
+            (strategy, *key): shares
+            for key, division in sorted(self._divisions.items(), key=itemgetter(0))
+            for strategy, shares in list(division.shares.items())
+            if shares
         }
 
-    def _of_strategies(self, key: Key) -> dict[str, tuple[int, Decimal]]:
+    def leg_cost(self, strategy: str, symbol: str, product: Product) -> Decimal:
+        """Return what the shares of a strategy cost; negative if short."""
+        key = (symbol, product)
         position = self.positions.get(key)
-        quantity, cost = (position.quantity, position.cost_amount) if position else (0, ZERO)
-        found: dict[str, tuple[int, Decimal]] = {}
+        of_nobody, own = position.cost_amount if position else ZERO, ZERO
         for entry_id, held in self._held.get(key, {}).items():
             order = self.orders[entry_id]
-            shares = order.request.side.sign * held
-            paid = shares * (order.average_price or ZERO)
-            quantity, cost = quantity - shares, cost - paid
-            before = found.get(order.request.strategy, (0, ZERO))
-            found[order.request.strategy] = (before[0] + shares, before[1] + paid)
-        before = found.get("", (0, ZERO))
-        found[""] = (before[0] + quantity, before[1] + cost)
-        return found
+            paid = order.request.side.sign * held * (order.average_price or ZERO)
+            of_nobody -= paid
+            if order.request.strategy == strategy:
+                own += paid
+        return own if strategy else own + of_nobody
 
     def strategy_positions(self) -> list[tuple[str, Position]]:
         """
@@ -1009,8 +1013,8 @@ class Book:
         """Compute what each entry holds from the fills since the position was last flat."""
         quantity, before = self._held_before.get(key, (0, {}))
         names = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        self._divisions[key] = self._divided(key, before, (self.fills[name] for name in names))
-        self._divisions[key].quantity += quantity
+        fills = (self.fills[name] for name in names)
+        self._divisions[key] = self._divided(key, quantity, before, fills)
         self._hold(key)
 
     def _divide_from_here(self, key: Key, entries: Mapping[str, int]) -> None:
@@ -1038,9 +1042,13 @@ class Book:
         last = self._divisions.get(key)
         return [*self._ended.get(key, ()), *([last] if last else [])]
 
-    def _divided(self, key: Key, before: Mapping[str, int], fills: Iterable[Fill]) -> Division:
+    def _divided(
+        self, key: Key, quantity: int, before: Mapping[str, int], fills: Iterable[Fill]
+    ) -> Division:
         """
-        Divide fills of a position among the orders that opened it, which held `before`.
+        Divide fills of a position among the orders that opened it.
+
+        Before them it had a signed quantity, of which the orders held `before`.
 
         A fill of an exit can be booked before the one of its entry that replaces a provisional one.
         What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
@@ -1049,7 +1057,13 @@ class Book:
         division = Division(
             {order_id: shares for order_id, shares in before.items() if shares},
             self._unowned_before.get(key) or Position(symbol=key[0], product=key[1]),
+            quantity,
         )
+        for order_id, count in division.held.items():
+            request = self.orders[order_id].request
+            division.hold(request.strategy, request.side.sign * count)
+            quantity -= request.side.sign * count
+        division.hold("", quantity)
         for fill in fills:
             self._divide(key, division, fill)
         return division
@@ -1105,7 +1119,9 @@ class Book:
         elif left:
             division.unowned = after_fill(division.unowned, _part(fill, left))
             parts[""] = parts.get("", 0) + left
-        division.parts += [(strategy, fill, count) for strategy, count in parts.items()]
+        for strategy, count in parts.items():
+            division.parts.append((strategy, fill, count))
+            division.hold(strategy, fill.side.sign * count)
 
     def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
         """

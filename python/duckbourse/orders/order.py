@@ -99,7 +99,7 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True):
     exit_at: datetime | None = None
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """An order request to a broker. `order_id` is our id, sent as its tag, and never reused."""
 
     order_id: str
@@ -123,7 +123,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str = ""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """
     A request and its current state.
 

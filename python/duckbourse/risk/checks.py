@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from statistics import NormalDist
 from types import MappingProxyType
 from typing import NamedTuple
@@ -38,7 +39,7 @@ from duckbourse.words import priced
 
 class Opening(NamedTuple):
     """
-    What an order may still fill, and the most that it is expected to trade for.
+    What an order may still fill, the most that it is expected to trade for, and its charges.
 
     `order` is None for a request that is not sent yet.
     """
@@ -47,6 +48,7 @@ class Opening(NamedTuple):
     quantity: int
     order: Order | None
     amount: Decimal
+    charges_amount: Decimal
 
 
 UNKNOWN = Covariances({})
@@ -99,7 +101,7 @@ class AccountContext:
 
     def required_margin_amount(self, pct: Decimal) -> Decimal:
         """Return so many percent of positions and open entries, and the charges on these."""
-        charges = sum(map(self.charges_of, self.openings), ZERO)
+        charges = sum((opening.charges_amount for opening in self.openings), ZERO)
         return self.gross_amount * pct / 100 + charges
 
     @cached_property
@@ -107,7 +109,7 @@ class AccountContext:
         """What the open purchases cost, with their charges."""
         return sum(
             (
-                opening.amount + self.charges_of(opening)
+                opening.amount + opening.charges_amount
                 for opening in self.openings
                 if opening.request.side is Side.BUY
             ),
@@ -144,25 +146,16 @@ class AccountContext:
         A purchase costs no more than its limit. A sale brings no less than that: with a limit below
         the market, it brings the last price.
         """
-        known = self.prices.get(request.symbol)
-        last = known[0] if known else ZERO
-        limit = request.limit_price or last
-        return quantity * (limit if request.side is Side.BUY else max(limit, last))
+        return _amount(request, quantity, self.last_known(request.symbol))
+
+    def last_known(self, symbol: str) -> Decimal:
+        """Return the last price of a symbol, 0 without any."""
+        known = self.prices.get(symbol)
+        return known[0] if known else ZERO
 
     @cached_property
     def rates(self) -> Charges | None:
         return charges_on(self.charges, self.now.date())
-
-    def charges_of(self, opening: Opening) -> Decimal:
-        """Return the charges on what an order may still fill, after its fills to date."""
-        if self.rates is None:
-            return ZERO
-        order, quantity, worth, paid = opening.order, opening.quantity, opening.amount, ZERO
-        if order is not None:
-            quantity += order.filled_quantity
-            worth += order.filled_amount
-            paid = order.charges_amount
-        return order_charges(self.rates, opening.request.side, quantity, worth) - paid
 
     @cached_property
     def openings(self) -> list[Opening]:
@@ -171,11 +164,12 @@ class AccountContext:
 
     @cached_property
     def open_entries(self) -> list[Opening]:
-        openings = []
-        for order in self.others(self.book.opening_orders()):
-            request, quantity = self._dearest(order), order.open_quantity
-            openings.append(Opening(request, quantity, order, self.amount(request, quantity)))
-        return openings
+        set_aside, rates = self.set_aside, self.rates
+        return [
+            _opening_of(order, self.last_known(order.request.symbol), rates)
+            for order in self.book.opening_orders()
+            if order.request.order_id not in set_aside
+        ]
 
     def others(self, orders: Iterable[Order]) -> list[Order]:
         """Return those of the open orders that count, at their worst terms."""
@@ -223,28 +217,23 @@ class AccountContext:
     def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
         """The short side (0 or less) and the long side by symbol, over all strategies."""
         legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
-        for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
-            price = self.prices.get(symbol)
-            amount = quantity * price[0] if price else cost
-            legs[strategy, symbol, product] = (amount, amount)
-        for request, _, _, amount in self.openings:
+        for leg, quantity in self.book.legs().items():
+            price = self.prices.get(leg[1])
+            amount = quantity * price[0] if price else self.book.leg_cost(*leg)
+            legs[leg] = (amount, amount)
+        flat, buy = (ZERO, ZERO), Side.BUY
+        for request, _, _, amount, _ in self.openings:
             key = (request.strategy, request.symbol, request.product)
-            least, most = legs.get(key, (ZERO, ZERO))
-            is_buy = request.side is Side.BUY
-            legs[key] = (least, most + amount) if is_buy else (least - amount, most)
+            least, most = legs.get(key, flat)
+            legs[key] = (least, most + amount) if request.side is buy else (least - amount, most)
         sides: dict[str, tuple[Decimal, Decimal]] = {}
         for (_, symbol, _), (least, most) in legs.items():
-            short, long = sides.get(symbol, (ZERO, ZERO))
-            sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
+            short, long = sides.get(symbol, flat)
+            sides[symbol] = (
+                short + least if least < 0 else short,
+                long + most if most > 0 else long,
+            )
         return sides
-
-    def _dearest(self, order: Order) -> Request:
-        """Return the terms of an order that trade for more: those of now, or the pending ones."""
-        if order.pending is None:
-            return order.request
-        terms = (order.request, order.pending)
-        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
-        return dearest
 
     def sector_of(self, symbol: str) -> str:
         """Return a symbol's sector; a symbol without one forms its own sector."""
@@ -375,9 +364,10 @@ class OrderContext(AccountContext):
     @cached_property
     def openings(self) -> list[Opening]:
         """This order and the open entries."""
-        own = self.working_quantity
-        opening = Opening(self.request, own, self.replaces, self.amount(self.request, own))
-        return [opening, *self.open_entries]
+        own = _opening(
+            self.request, self.working_quantity, self.replaces, self.order_amount, self.rates
+        )
+        return [own, *self.open_entries]
 
     @cached_property
     def order_amount(self) -> Decimal:
@@ -411,6 +401,47 @@ def _at_worst(order: Order) -> Order:
         request=replace(old, quantity=quantity),
         pending=replace(new, quantity=quantity),
     )
+
+
+def _amount(request: Request, quantity: int, last: Decimal) -> Decimal:
+    limit = request.limit_price or last
+    return quantity * (limit if request.side is Side.BUY else max(limit, last))
+
+
+def _opening(
+    request: Request, quantity: int, order: Order | None, amount: Decimal, rates: Charges | None
+) -> Opening:
+    charges = ZERO
+    if rates is not None:
+        count, worth, paid = quantity, amount, ZERO
+        if order is not None:
+            count += order.filled_quantity
+            worth += order.filled_amount
+            paid = order.charges_amount
+        charges = order_charges(rates, request.side, count, worth) - paid
+    return Opening(request, quantity, order, amount, charges)
+
+
+# an order is frozen, so beside the next request it opens the same again
+@lru_cache(4096)
+def _opening_of(order: Order, last: Decimal, rates: Charges | None) -> Opening:
+    order = _at_worst(order)
+    quantity = order.open_quantity
+    terms = (order.request, order.pending)
+    # of the terms of now and the pending ones, those that trade for more
+    amount, dearest = max(
+        ((_amount(each, quantity, last), each) for each in terms if each is not None),
+        key=itemgetter(0),
+    )
+    return _opening(dearest, quantity, order, amount, rates)
+
+
+@lru_cache(64)
+def _normal_tail(confidence: float) -> tuple[float, float]:
+    """Return the quantile of the normal distribution, and the mean beyond it."""
+    normal = NormalDist()
+    score = normal.inv_cdf(confidence)
+    return score, normal.pdf(score) / (1 - confidence)
 
 
 class Use(NamedTuple):
@@ -800,9 +831,8 @@ def _tail_losses(context: AccountContext, symbol: str) -> list[Use]:
         if not math.isfinite(found):
             raise OrderDeniedError("NOT_FINITE", f"symbol={symbol}, standard_deviation={found}")
         deviation = max(deviation, found)
-    limits, normal = context.limits, NormalDist()
-    score = normal.inv_cdf(limits.var_confidence)
-    shortfall = normal.pdf(score) / (1 - limits.var_confidence)
+    limits = context.limits
+    score, shortfall = _normal_tail(limits.var_confidence)
     how = f", confidence={limits.var_confidence:g}, horizon_sessions=1"
     return [
         Use(code, "amount", factor * deviation, float(context.limit_amount(pct)), detail=how)

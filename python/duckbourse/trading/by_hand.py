@@ -358,7 +358,7 @@ class HandOrders:
             is_final = not held and not opening
             left = [
                 f"{signed:+} of {strategy or 'nobody'}"
-                for (strategy, name, _), (signed, _) in book.legs().items()
+                for (strategy, name, _), signed in book.legs().items()
                 if name == symbol
             ]
             if is_final and left:
