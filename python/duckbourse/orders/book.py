@@ -25,7 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Carried, CashKind, Event, Held, TradingState
+from duckbourse.orders.events import Carried, CashKind, Event, Held, Stop, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
@@ -45,6 +45,8 @@ Key = tuple[str, Product]
 LOOP = frozenset({"start", "session"})
 # the reason of a halt that ends with the first start
 NOT_STARTED = "not started"
+# more stops than the rows can have that a damaged journal lost
+LOST_STOPS = 1_000_000
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -133,6 +135,9 @@ class Book:
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
         self.state_by = ""
+        # the number of the last stop of the account, of all sessions; and those since it was active
+        self.stop_number = 0
+        self.stops: dict[int, Stop] = {}
         # why everything is to be closed, if it is
         self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
@@ -219,6 +224,11 @@ class Book:
     def open_positions(self) -> list[Position]:
         """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]
+
+    def held_symbols(self) -> set[str]:
+        """Return the symbols of which the account holds something, or strategies on both sides."""
+        held = {position.symbol for position in self.open_positions()}
+        return held | {symbol for symbol, _ in self._held}
 
     def quantity(self, symbol: str, product: Product) -> int:
         position = self.positions.get((symbol, product))
@@ -440,6 +450,8 @@ class Book:
             state=self.state,
             state_reason=self.state_reason,
             state_by=self.state_by,
+            stop_number=self.stop_number,
+            stops=dict(self.stops),
             session_date=self.session_date,
             flatten_reason=self.flatten_reason,
             positions=tuple(
@@ -690,10 +702,30 @@ class Book:
         )
         entries = self._held.get(key, {}) | {order_id: request.quantity}
         self._held_at_start.setdefault(key, {})[order_id] = request.quantity
-        self._ended.setdefault(key, []).append(self._divisions[key])
-        self._held_before[key] = (self.positions[key].quantity, entries)
-        self._unowned_before.pop(key, None)
-        self._fills_of[key] = []
+        self._divide_from_here(key, entries)
+        self._attribute(key)
+
+    @_apply.register
+    def _(self, event: events.LegsCrossed) -> None:
+        request = event.requests[0]
+        key = (request.symbol, request.product)
+        division = self._divisions[key]
+        for request, fill in zip(event.requests, event.fills, strict=True):
+            assert request.entry_id is not None, "it closes an entry"
+            self._by_entry.setdefault(request.entry_id, []).append(request.order_id)
+            self._store(
+                Order(
+                    request=request,
+                    state=State.FILLED,
+                    filled_quantity=fill.quantity,
+                    filled_amount=fill.quantity * fill.price,
+                    message="crossed in the account: the other side was closed too",
+                )
+            )
+            self._divide(key, division, fill)
+        self._divide_from_here(key, division.left)
+        if division.unowned.quantity:
+            self._unowned_before[key] = division.unowned
         self._attribute(key)
 
     @_apply.register
@@ -720,10 +752,13 @@ class Book:
         self.state = event.state
         self.state_reason = event.reason
         self.state_by = event.by
-        if event.state is TradingState.ACTIVE:
-            self.flatten_reason = None
-            if event.by not in LOOP:
-                self._losses_before, self._resumed_at = 0, event.at
+        if event.state is not TradingState.ACTIVE:
+            self._note_stop(event.request_id)
+            return
+        self.stops.clear()
+        self.flatten_reason = None
+        if event.by not in LOOP:
+            self._losses_before, self._resumed_at = 0, event.at
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
@@ -757,6 +792,7 @@ class Book:
         self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
         self.state_by = carried.state_by
+        self.stop_number, self.stops = carried.stop_number, dict(carried.stops)
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
@@ -845,6 +881,14 @@ class Book:
         self.state = TradingState.HALTED
         self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
+        # no resume that was sent for a stop that was lost with the rows has seen this
+        self.stop_number += LOST_STOPS
+        self._note_stop()
+
+    def _note_stop(self, request_id: str = "") -> None:
+        self.stop_number += 1
+        what = f"{self.state}: {self.state_reason} (by {self.state_by})"
+        self.stops[self.stop_number] = Stop(what, request_id)
 
     def _count_round_trip(self, position: Position, at: datetime) -> None:
         """Count the round trip that the last change of a position closed, if it closed one."""
@@ -972,6 +1016,13 @@ class Book:
         fills = (self.fills[name] for name in names)
         self._divisions[key] = self._divided(key, quantity, before, fills)
         self._hold(key)
+
+    def _divide_from_here(self, key: Key, entries: Mapping[str, int]) -> None:
+        """Begin another division of a position, in which the entries hold this."""
+        self._ended.setdefault(key, []).append(self._divisions[key])
+        self._held_before[key] = (self.positions[key].quantity, dict(entries))
+        self._unowned_before.pop(key, None)
+        self._fills_of[key] = []
 
     def _hold(self, key: Key) -> None:
         """Hold what the fills of a position left of its entries."""

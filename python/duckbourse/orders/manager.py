@@ -466,11 +466,17 @@ class Manager:
             return
         self.record(ended)
 
-    def set_state(self, state: TradingState, reason: str, by: str) -> None:
-        """Change the trading state; record nothing if state and reason are unchanged."""
-        if (self.book.state, self.book.state_reason) != (state, reason):
+    def set_state(self, state: TradingState, reason: str, by: str, request_id: str = "") -> None:
+        """
+        Change the trading state.
+
+        Record nothing if state and reason are unchanged, unless a request asks for them again.
+        """
+        if request_id or (self.book.state, self.book.state_reason) != (state, reason):
             self.record(
-                events.TradingStateChanged(at=clock.now(), state=state, reason=reason, by=by)
+                events.TradingStateChanged(
+                    at=clock.now(), state=state, reason=reason, by=by, request_id=request_id
+                )
             )
 
     def record(self, event: Event) -> None:

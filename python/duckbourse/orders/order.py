@@ -152,6 +152,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
         return self.request.quantity - self.filled_quantity if self.state.is_live else 0
 
     @property
+    def is_crossed(self) -> bool:
+        """Whether it closed what another strategy held on the other side, and was never sent."""
+        is_exit = self.request.entry_id is not None
+        return is_exit and self.state is State.FILLED and self.sent_at is None
+
+    @property
     def is_resting(self) -> bool:
         """Whether it is a stop at work that is not triggered yet."""
         is_untriggered = self.state.is_live and self.state not in TRIGGERED

@@ -50,117 +50,27 @@ class Opening(NamedTuple):
     charges_amount: Decimal
 
 
-class OrderContext:
+class AccountContext:
     """
-    The inputs of a pre-trade check: the request, the book, last prices and published data.
+    What an account has and owes: its book at last prices, its limits and its schedule of charges.
 
-    `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
-    `charges` are the schedule of the account's segment. `replaces` is the order that the request
-    would modify, or None for a new one.
+    `now` is an instant in UTC; its day chooses the charges.
     """
 
     def __init__(
         self,
-        request: Request,
         book: Book,
         *,
         now: datetime,
         limits: Limits,
-        instruments: Mapping[str, Instrument],
         prices: Prices,
-        covariances: Covariances,
-        opens_at: datetime,
-        closes_at: datetime,
-        entries_end_at: datetime,
-        sessions_behind: int,
-        is_stream_ready: bool,
         charges: tuple[Charges, ...] = (),
-        replaces: Order | None = None,
     ) -> None:
-        self.request = request
         self.book = book
         self.now = now
         self.limits = limits
-        self.instruments = instruments
         self.prices = prices
-        self.covariances = covariances
-        self.opens_at = opens_at
-        self.closes_at = closes_at
-        self.entries_end_at = entries_end_at
-        self.sessions_behind = sessions_behind
-        self.is_stream_ready = is_stream_ready
         self.charges = charges
-        self.replaces = replaces
-
-    @cached_property
-    def instrument(self) -> Instrument:
-        return self.instruments[self.request.symbol]
-
-    @cached_property
-    def last_price(self) -> Decimal:
-        return self.prices[self.request.symbol][0]
-
-    @cached_property
-    def is_closing(self) -> bool:
-        """
-        Whether the order only closes: its strategy holds no less than all that closes it.
-
-        An exit closes what its strategy holds, also if others hold the opposite. Any other order
-        closes only if the account's position gets smaller too.
-        """
-        request = self.request
-        closable = -self.own_quantity * request.side.sign
-        if closable <= 0 or self.own_open_quantity > closable:
-            return False
-        closable = -self.book.quantity(request.symbol, request.product) * request.side.sign
-        return request.reason is not Reason.ENTRY or 0 < closable >= self.open_quantity
-
-    @cached_property
-    def own_quantity(self) -> int:
-        """The shares that the strategy of this request holds."""
-        request = self.request
-        return self.book.quantity_of(request.strategy, request.symbol, request.product)
-
-    @cached_property
-    def set_aside(self) -> frozenset[str]:
-        """
-        The ids of the open orders that do not count beside the request.
-
-        They are the one that it would modify, or the resting stops that give way to a new request
-        before it is sent.
-        """
-        if self.replaces is not None:
-            return frozenset({self.replaces.request.order_id})
-        return frozenset(order.request.order_id for order in self.book.giving_way_to(self.request))
-
-    def others(self, orders: Iterable[Order]) -> list[Order]:
-        """Return those of the open orders that count beside the request, at their worst terms."""
-        set_aside = self.set_aside
-        return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
-
-    @cached_property
-    def orders_on_its_side(self) -> list[Order]:
-        """The other open orders of the request's symbol, product and side."""
-        request = self.request
-        return self.others(
-            order
-            for order in self.book.open_orders_of(request.symbol, request.side)
-            if order.request.product is request.product
-        )
-
-    @cached_property
-    def open_quantity(self) -> int:
-        """The quantity that this request and the open orders on its side may still fill."""
-        return self.working_quantity + sum(order.open_quantity for order in self.orders_on_its_side)
-
-    @cached_property
-    def own_open_quantity(self) -> int:
-        """That of this strategy's orders; orders that are not ours count with every strategy."""
-        return self.working_quantity + sum(
-            order.open_quantity
-            for order in self.orders_on_its_side
-            if order.is_external or order.request.strategy == self.request.strategy
-        )
 
     @cached_property
     def equity(self) -> Decimal:
@@ -179,9 +89,41 @@ class OrderContext:
         )
         return self.equity - gains
 
+    def required_margin_amount(self, pct: Decimal) -> Decimal:
+        """Return so many percent of positions and open entries, and the charges on these."""
+        charges = sum((opening.charges_amount for opening in self.openings), ZERO)
+        return self.gross_amount * pct / 100 + charges
+
     @cached_property
-    def order_amount(self) -> Decimal:
-        return self.amount(self.request, self.working_quantity)
+    def required_cash_amount(self) -> Decimal:
+        """What the open purchases cost, with their charges."""
+        return sum(
+            (
+                opening.amount + opening.charges_amount
+                for opening in self.openings
+                if opening.request.side is Side.BUY
+            ),
+            ZERO,
+        )
+
+    @cached_property
+    def used_amount(self) -> Decimal:
+        """What positions and open entries take: margin, or cash of an account of deliveries."""
+        if self.limits.product is Product.MIS:
+            return self.required_margin_amount(self.limits.margin_pct)
+        return self.required_cash_amount
+
+    @cached_property
+    def available_amount(self) -> Decimal:
+        """What is left of what gives margin, or of cash; negative if too much is used."""
+        is_margin = self.limits.product is Product.MIS
+        return (self.margin_amount if is_margin else self.book.cash_amount) - self.used_amount
+
+    @cached_property
+    def buying_power_amount(self) -> Decimal:
+        """For how much may be bought before charges: several times as much on margin."""
+        pct = self.limits.margin_pct if self.limits.product is Product.MIS else Decimal(100)
+        return max(ZERO, self.available_amount) * 100 / pct
 
     def amount(self, request: Request, quantity: int) -> Decimal:
         """
@@ -200,11 +142,6 @@ class OrderContext:
     @cached_property
     def rates(self) -> Charges | None:
         return charges_on(self.charges, self.now.date())
-
-    @cached_property
-    def working_quantity(self) -> int:
-        """The quantity of the request that is not filled yet."""
-        return self.request.quantity - (self.replaces.filled_quantity if self.replaces else 0)
 
     @cached_property
     def amounts(self) -> dict[str, Decimal]:
@@ -260,16 +197,146 @@ class OrderContext:
         return sum(map(abs, self.amounts.values()), ZERO)
 
     @cached_property
+    def set_aside(self) -> frozenset[str]:
+        """The ids of the open orders that do not count: of an account, all of them do."""
+        return frozenset()
+
+    def others(self, orders: Iterable[Order]) -> list[Order]:
+        """Return those of the open orders that count, at their worst terms."""
+        set_aside = self.set_aside
+        return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
+
+    @cached_property
     def openings(self) -> list[Opening]:
-        """This order and the open entries."""
-        request, rates, set_aside = self.request, self.rates, self.set_aside
-        own = _opening(request, self.working_quantity, self.replaces, self.order_amount, rates)
-        openings = [own]
+        """The open entries."""
+        return self._open()
+
+    def _open(self) -> list[Opening]:
+        rates, set_aside, openings = self.rates, self.set_aside, []
         for order in self.book.opening_orders():
             if order.request.order_id not in set_aside:
                 last = self.last_known(order.request.symbol)
                 openings.append(_opening_of(order, last, rates))
         return openings
+
+
+class OrderContext(AccountContext):
+    """
+    The inputs of a pre-trade check: the request, the book, last prices and published data.
+
+    `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
+    `charges` are the schedule of the account's segment. `replaces` is the order that the request
+    would modify, or None for a new one.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        book: Book,
+        *,
+        now: datetime,
+        limits: Limits,
+        instruments: Mapping[str, Instrument],
+        prices: Prices,
+        covariances: Covariances,
+        opens_at: datetime,
+        closes_at: datetime,
+        entries_end_at: datetime,
+        sessions_behind: int,
+        is_stream_ready: bool,
+        charges: tuple[Charges, ...] = (),
+        replaces: Order | None = None,
+    ) -> None:
+        super().__init__(book, now=now, limits=limits, prices=prices, charges=charges)
+        self.request = request
+        self.instruments = instruments
+        self.covariances = covariances
+        self.opens_at = opens_at
+        self.closes_at = closes_at
+        self.entries_end_at = entries_end_at
+        self.sessions_behind = sessions_behind
+        self.is_stream_ready = is_stream_ready
+        self.replaces = replaces
+
+    @cached_property
+    def instrument(self) -> Instrument:
+        return self.instruments[self.request.symbol]
+
+    @cached_property
+    def last_price(self) -> Decimal:
+        return self.prices[self.request.symbol][0]
+
+    @cached_property
+    def is_closing(self) -> bool:
+        """
+        Whether the order only closes: its strategy holds no less than all that closes it.
+
+        An exit closes what its strategy holds, also if others hold the opposite. Any other order
+        closes only if the account's position gets smaller too.
+        """
+        request = self.request
+        closable = -self.own_quantity * request.side.sign
+        if closable <= 0 or self.own_open_quantity > closable:
+            return False
+        closable = -self.book.quantity(request.symbol, request.product) * request.side.sign
+        return request.reason is not Reason.ENTRY or 0 < closable >= self.open_quantity
+
+    @cached_property
+    def own_quantity(self) -> int:
+        """The shares that the strategy of this request holds."""
+        request = self.request
+        return self.book.quantity_of(request.strategy, request.symbol, request.product)
+
+    @cached_property
+    def set_aside(self) -> frozenset[str]:
+        """
+        The ids of the open orders that do not count beside the request.
+
+        They are the one that it would modify, or the resting stops that give way to a new request
+        before it is sent.
+        """
+        if self.replaces is not None:
+            return frozenset({self.replaces.request.order_id})
+        return frozenset(order.request.order_id for order in self.book.giving_way_to(self.request))
+
+    @cached_property
+    def orders_on_its_side(self) -> list[Order]:
+        """The other open orders of the request's symbol, product and side."""
+        request = self.request
+        return self.others(
+            order
+            for order in self.book.open_orders_of(request.symbol, request.side)
+            if order.request.product is request.product
+        )
+
+    @cached_property
+    def open_quantity(self) -> int:
+        """The quantity that this request and the open orders on its side may still fill."""
+        return self.working_quantity + sum(order.open_quantity for order in self.orders_on_its_side)
+
+    @cached_property
+    def own_open_quantity(self) -> int:
+        """That of this strategy's orders; orders that are not ours count with every strategy."""
+        return self.working_quantity + sum(
+            order.open_quantity
+            for order in self.orders_on_its_side
+            if order.is_external or order.request.strategy == self.request.strategy
+        )
+
+    @cached_property
+    def order_amount(self) -> Decimal:
+        return self.amount(self.request, self.working_quantity)
+
+    @cached_property
+    def working_quantity(self) -> int:
+        """The quantity of the request that is not filled yet."""
+        return self.request.quantity - (self.replaces.filled_quantity if self.replaces else 0)
+
+    @cached_property
+    def openings(self) -> list[Opening]:
+        """This order and the open entries."""
+        own = (self.request, self.working_quantity, self.replaces, self.order_amount)
+        return [_opening(*own, self.rates), *self._open()]
 
     def sector_of(self, symbol: str) -> str:
         """Return a symbol's sector; a symbol without one forms its own sector."""
@@ -643,23 +710,14 @@ def cash(context: OrderContext) -> None:
     request = context.request
     if request.product is not Product.CNC or request.side is Side.SELL:
         return
-    required = sum(
-        (
-            opening.amount + opening.charges_amount
-            for opening in context.openings
-            if opening.request.side is Side.BUY
-        ),
-        ZERO,
-    )
-    if required > context.book.cash_amount:
-        raise _over_limit("CASH", "amount", required, context.book.cash_amount)
+    if context.required_cash_amount > context.book.cash_amount:
+        raise _over_limit("CASH", "amount", context.required_cash_amount, context.book.cash_amount)
 
 
 def margin(context: OrderContext) -> None:
     if context.request.product is not Product.MIS or context.is_closing:
         return
-    charges = sum((opening.charges_amount for opening in context.openings), ZERO)
-    required = context.gross_amount * context.limits.margin_pct / 100 + charges
+    required = context.required_margin_amount(context.limits.margin_pct)
     if required > context.margin_amount:
         raise _over_limit("MARGIN", "margin", required, context.margin_amount)
 
@@ -775,4 +833,5 @@ def open_checks(names: Iterable[str]) -> dict[str, Check]:
             raise ConfigurationError(
                 f"the check {name} is no function", "name a function of an OrderContext"
             )
+        plugins.refuse_async(f"the check {name}", check)
     return found

@@ -23,7 +23,7 @@ const picture = (page, name) =>
     page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
 async function became(page, what, isRight, argument) {
     await page
-        .waitForFunction(isRight, argument, { timeout: 20_000 })
+        .waitForFunction(isRight, argument)
         .catch(async () =>
             check(what, false, (await page.textContent('main')).slice(0, 200)),
         );

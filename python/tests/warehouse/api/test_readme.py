@@ -73,9 +73,10 @@ def test_each_resource_is_in_the_table() -> None:
 
 def test_each_default_is_as_described() -> None:
     defaults = {name: each.default for name, each in inspect.signature(serve).parameters.items()}
-    assert f"`--queries` run at once ({defaults['queries']})" in TEXT
-    assert f"`--timeout` seconds ({defaults['timeout']:g})" in TEXT
-    assert f"`--memory` ({defaults['memory']})" in TEXT
-    assert f"`--rate` requests a second ({defaults['rate']:g})" in TEXT
-    assert f"{Bounds().streams} clients" in TEXT
-    assert f"http://{defaults['host']}:{defaults['port']}/" in TEXT
+    text = " ".join(TEXT.split())
+    assert f"`--queries` run at once ({defaults['queries']})" in text
+    assert f"`--timeout` seconds ({defaults['timeout']:g})" in text
+    assert f"`--memory` ({defaults['memory']})" in text
+    assert f"`--rate` requests a second ({defaults['rate']:g})" in text
+    assert f"{Bounds().streams} clients" in text
+    assert f"http://{defaults['host']}:{defaults['port']}/" in text
