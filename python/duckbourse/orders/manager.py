@@ -606,9 +606,12 @@ class Manager:
     async def call_broker(self, call: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(self._answer_seconds):
-                return await call
+                answer = await call
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
+        # what a broker in this process reported before it answered is handled first
+        await asyncio.sleep(0)
+        return answer
 
     async def _asked(self, call: Awaitable[Answer]) -> Answer:
         """Ask the broker about an order; what it raises of its own leaves open what it did."""

@@ -99,6 +99,8 @@ class Venue(PaperBroker):
         task = asyncio.ensure_future(self._carried(call, is_query))
         self._calls.add(task)
         task.add_done_callback(self._ended)
+        # it may be cancelled before it began
+        task.add_done_callback(lambda _: _never_awaited(call))
         return await asyncio.shield(task)
 
     def _ended(self, task: asyncio.Future[Any]) -> None:
@@ -107,11 +109,7 @@ class Venue(PaperBroker):
             task.exception()  # nobody waits for it after a time-out
 
     async def _carried(self, call: Awaitable[Answer], is_query: bool) -> Answer:
-        try:
-            await self._delay()
-        except asyncio.CancelledError:
-            _never_awaited(call)
-            raise
+        await self._delay()
         if self._draw.random() < self.faults.lost_call_ratio:
             _never_awaited(call)
             await asyncio.sleep(3600)
