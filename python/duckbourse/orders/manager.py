@@ -605,8 +605,7 @@ class Manager:
 
     async def call_broker(self, call: Awaitable[Answer]) -> Answer:
         try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await call
+            return await asyncio.wait_for(call, self._answer_seconds)
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
 
