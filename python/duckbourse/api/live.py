@@ -155,6 +155,8 @@ def session_of(account: str | None) -> SessionFolder:
         found = [each for each in found if each.account == account]
     if not found and damaged and (account is None or has_session(account)):
         raise Refused(409, UNREADABLE, READABLE)
+    if not found and account is None:
+        raise Refused(404, "Nothing has been traded yet", "`./bourse trade` begins a session")
     if not found:
         # no error repeats an account
         raise Refused(

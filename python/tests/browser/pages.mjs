@@ -132,10 +132,8 @@ const [file] = await Promise.all([
     page.waitForEvent('download'),
     page.click('main .panel .act:text-is("CSV")'),
 ]);
-check(
-    'CSV saves the table',
-    readFileSync(await file.path(), 'utf8').startsWith('known_ts,symbol,'),
-);
+const saved = readFileSync(await file.path(), 'utf8');
+check('CSV saves the table', saved.startsWith('known_ts,symbol,'), saved.slice(0, 200));
 const docs = await page.evaluate(async () => {
     const block = document.getElementById('answer:/docs');
     const bytes = Uint8Array.from(atob(block.textContent), letter => letter.charCodeAt(0));

@@ -331,7 +331,7 @@ function chartPanel(d, name, method, confidence, test) {
     return panel({
         title: 'Returns and the VaR known before each session',
         note: test
-            ? `${words(test.period)}, ${plural(test.session_count, 'session')}: ${number(test.exceedance_count)} VaR breaches, ${number(test.expected_count, 1)} expected`
+            ? `${periodName(test.period)}, ${plural(test.session_count, 'session')}: ${number(test.exceedance_count)} VaR breaches, ${number(test.expected_count, 1)} expected`
             : null,
         sql: d.sql.bands,
         body: timeChart({

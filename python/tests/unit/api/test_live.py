@@ -144,6 +144,13 @@ def test_the_page_live_shows_the_journal(data: Path) -> None:
         assert found.get("/api/v1/live/orders?x=1").status_code == 422
 
 
+def test_before_any_session_live_says_how_to_begin_one(data: Path) -> None:
+    with served(data) as found:
+        problem = found.get("/api/pages/live").json()
+        assert problem["detail"] == "Nothing has been traded yet"
+        assert problem["remedy"] == "`./bourse trade` begins a session"
+
+
 def test_last_prices_beside_the_journal_value_what_is_held(data: Path) -> None:
     folder = traded(data)
     lock = lock_folder(folder)
