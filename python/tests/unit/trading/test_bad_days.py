@@ -106,7 +106,7 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> Day:
     The market goes on until the close, a quarter of an hour later, or until nothing is open.
     """
     ticks = path_of_prices(moves, timedelta(seconds=2), at(9, 45, 1))
-    square_off_at = max(ticks[-1]["at"], at(9, 53))
+    square_off_at: datetime = max(ticks[-1]["at"], at(9, 53))
     closes_at = square_off_at + SQUARE_OFF_LEAD
     last = ticks[-1]
     while last["at"] < closes_at - timedelta(seconds=3):
