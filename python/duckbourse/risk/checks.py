@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
@@ -50,11 +51,16 @@ class Opening(NamedTuple):
     charges_amount: Decimal
 
 
+UNKNOWN = Covariances({})
+
+
 class AccountContext:
     """
-    What an account has and owes: its book at last prices, its limits and its schedule of charges.
+    An account as the checks see it: its book, last prices and published data.
 
-    `now` is an instant in UTC; its day chooses the charges.
+    Every open entry counts as if it were filled. `now` is an instant in UTC, whose day chooses among
+    `charges`, the schedule of the account's segment. Without instruments and covariances, sectors
+    and VaR are not known.
     """
 
     def __init__(
@@ -64,12 +70,16 @@ class AccountContext:
         now: datetime,
         limits: Limits,
         prices: Prices,
+        instruments: Mapping[str, Instrument] = MappingProxyType({}),
+        covariances: Covariances = UNKNOWN,
         charges: tuple[Charges, ...] = (),
     ) -> None:
         self.book = book
         self.now = now
         self.limits = limits
+        self.instruments = instruments
         self.prices = prices
+        self.covariances = covariances
         self.charges = charges
 
     @cached_property
@@ -125,6 +135,10 @@ class AccountContext:
         pct = self.limits.margin_pct if self.limits.product is Product.MIS else Decimal(100)
         return max(ZERO, self.available_amount) * 100 / pct
 
+    @cached_property
+    def gross_amount(self) -> Decimal:
+        return sum(map(abs, self.amounts.values()), ZERO)
+
     def amount(self, request: Request, quantity: int) -> Decimal:
         """
         Return the most that a quantity of an order is expected to trade for.
@@ -144,9 +158,38 @@ class AccountContext:
         return charges_on(self.charges, self.now.date())
 
     @cached_property
+    def openings(self) -> list[Opening]:
+        """The open entries."""
+        return self.open_entries
+
+    @cached_property
+    def open_entries(self) -> list[Opening]:
+        set_aside, rates = self.set_aside, self.rates
+        return [
+            _opening_of(order, self.last_known(order.request.symbol), rates)
+            for order in self.book.opening_orders()
+            if order.request.order_id not in set_aside
+        ]
+
+    def others(self, orders: Iterable[Order]) -> list[Order]:
+        """Return those of the open orders that count, at their worst terms."""
+        set_aside = self.set_aside
+        return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
+
+    @cached_property
+    def set_aside(self) -> frozenset[str]:
+        """The ids of the open orders that do not count."""
+        return frozenset()
+
+    @property
+    def open_order_count(self) -> int:
+        live = self.book.live
+        return len(live) - sum(order_id in live for order_id in self.set_aside)
+
+    @cached_property
     def amounts(self) -> dict[str, Decimal]:
         """
-        Signed exposure by symbol if this order and every open entry were filled.
+        Signed exposure by symbol if every opening were filled.
 
         Strategies on both sides of a symbol offset each other only until one side is closed, so the
         larger side counts alone.
@@ -192,41 +235,30 @@ class AccountContext:
             )
         return sides
 
-    @cached_property
-    def gross_amount(self) -> Decimal:
-        return sum(map(abs, self.amounts.values()), ZERO)
+    def sector_of(self, symbol: str) -> str:
+        """Return a symbol's sector; a symbol without one forms its own sector."""
+        known = self.instruments.get(symbol)
+        return (known.sector if known else None) or symbol
 
     @cached_property
-    def set_aside(self) -> frozenset[str]:
-        """The ids of the open orders that do not count: of an account, all of them do."""
-        return frozenset()
+    def by_sector(self) -> dict[str, Decimal]:
+        """The gross exposure of each sector."""
+        found: dict[str, Decimal] = {}
+        for symbol, amount in self.amounts.items():
+            sector = self.sector_of(symbol)
+            found[sector] = found.get(sector, ZERO) + abs(amount)
+        return found
 
-    def others(self, orders: Iterable[Order]) -> list[Order]:
-        """Return those of the open orders that count, at their worst terms."""
-        set_aside = self.set_aside
-        return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
-
-    @cached_property
-    def openings(self) -> list[Opening]:
-        """The open entries."""
-        return self._open()
-
-    def _open(self) -> list[Opening]:
-        rates, set_aside, openings = self.rates, self.set_aside, []
-        for order in self.book.opening_orders():
-            if order.request.order_id not in set_aside:
-                last = self.last_known(order.request.symbol)
-                openings.append(_opening_of(order, last, rates))
-        return openings
+    def limit_amount(self, pct: Decimal) -> Decimal:
+        return self.equity * pct / 100
 
 
 class OrderContext(AccountContext):
     """
-    The inputs of a pre-trade check: the request, the book, last prices and published data.
+    The inputs of a pre-trade check: the request, and the account with it and its open entries.
 
     `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
-    `charges` are the schedule of the account's segment. `replaces` is the order that the request
-    would modify, or None for a new one.
+    `replaces` is the order that the request would modify, or None for a new one.
     """
 
     def __init__(
@@ -247,10 +279,16 @@ class OrderContext(AccountContext):
         charges: tuple[Charges, ...] = (),
         replaces: Order | None = None,
     ) -> None:
-        super().__init__(book, now=now, limits=limits, prices=prices, charges=charges)
+        super().__init__(
+            book,
+            now=now,
+            limits=limits,
+            instruments=instruments,
+            prices=prices,
+            covariances=covariances,
+            charges=charges,
+        )
         self.request = request
-        self.instruments = instruments
-        self.covariances = covariances
         self.opens_at = opens_at
         self.closes_at = closes_at
         self.entries_end_at = entries_end_at
@@ -324,6 +362,14 @@ class OrderContext(AccountContext):
         )
 
     @cached_property
+    def openings(self) -> list[Opening]:
+        """This order and the open entries."""
+        own = _opening(
+            self.request, self.working_quantity, self.replaces, self.order_amount, self.rates
+        )
+        return [own, *self.open_entries]
+
+    @cached_property
     def order_amount(self) -> Decimal:
         return self.amount(self.request, self.working_quantity)
 
@@ -331,20 +377,6 @@ class OrderContext(AccountContext):
     def working_quantity(self) -> int:
         """The quantity of the request that is not filled yet."""
         return self.request.quantity - (self.replaces.filled_quantity if self.replaces else 0)
-
-    @cached_property
-    def openings(self) -> list[Opening]:
-        """This order and the open entries."""
-        own = (self.request, self.working_quantity, self.replaces, self.order_amount)
-        return [_opening(*own, self.rates), *self._open()]
-
-    def sector_of(self, symbol: str) -> str:
-        """Return a symbol's sector; a symbol without one forms its own sector."""
-        known = self.instruments.get(symbol)
-        return (known.sector if known else None) or symbol
-
-    def limit_amount(self, pct: Decimal) -> Decimal:
-        return self.equity * pct / 100
 
 
 Check = Callable[[OrderContext], None]
@@ -410,6 +442,28 @@ def _normal_tail(confidence: float) -> tuple[float, float]:
     normal = NormalDist()
     score = normal.inv_cdf(confidence)
     return score, normal.pdf(score) / (1 - confidence)
+
+
+class Use(NamedTuple):
+    """
+    What an account uses of a limit, in the unit of `limit`; `code` is that of the denial.
+
+    An order with which it were more is denied, and if `is_full_at` the limit, every further one
+    there. `of` is the symbol or sector that has it, and `detail` says how it is computed.
+    """
+
+    code: str
+    name: str
+    value: Decimal | float
+    limit: Decimal | float
+    of: str = ""
+    detail: str = ""
+    is_full_at: bool = False
+
+    def require(self) -> None:
+        """Raise OrderDeniedError if there is no more left of the limit."""
+        if self.value > self.limit or (self.is_full_at and self.value == self.limit):
+            raise _over_limit(self.code, self.name, self.value, self.limit, self.detail)
 
 
 def _over_limit(
@@ -660,10 +714,13 @@ def duplicate_signal(context: OrderContext) -> None:
 
 
 def open_orders(context: OrderContext) -> None:
-    live = context.book.live
-    count = len(live) - sum(order_id in live for order_id in context.set_aside)
-    if count >= context.limits.max_open_orders and not context.is_closing:
-        raise _over_limit("OPEN_ORDERS", "open_orders", count, context.limits.max_open_orders)
+    if not context.is_closing:
+        _open_orders_used(context).require()
+
+
+def _open_orders_used(context: AccountContext) -> Use:
+    count, most = context.open_order_count, context.limits.max_open_orders
+    return Use("OPEN_ORDERS", "open_orders", count, most, is_full_at=True)
 
 
 def order_size(context: OrderContext) -> None:
@@ -684,87 +741,143 @@ def order_size(context: OrderContext) -> None:
 def exposure(context: OrderContext) -> None:
     if context.is_closing:
         return
+    symbol = context.request.symbol
+    for use in _exposures(context, symbol, context.sector_of(symbol)):
+        use.require()
+
+
+def _exposures(context: AccountContext, symbol: str, sector: str) -> list[Use]:
     limits, amounts = context.limits, context.amounts
     count = sum(1 for amount in amounts.values() if amount)
-    if count > limits.max_positions:
-        raise _over_limit("POSITIONS", "positions", count, limits.max_positions)
-    sector = context.sector_of(context.request.symbol)
-    in_sector = [abs(held) for name, held in amounts.items() if context.sector_of(name) == sector]
-    values: tuple[tuple[str, Decimal, Decimal], ...] = (
-        ("SYMBOL_AMOUNT", abs(amounts[context.request.symbol]), limits.max_symbol_pct),
-        ("SECTOR_AMOUNT", sum(in_sector, ZERO), limits.max_sector_pct),
-        ("GROSS_AMOUNT", context.gross_amount, limits.max_gross_pct),
+    values: tuple[tuple[str, Decimal, Decimal, str], ...] = (
+        ("SYMBOL_AMOUNT", abs(amounts.get(symbol, ZERO)), limits.max_symbol_pct, symbol),
+        ("SECTOR_AMOUNT", context.by_sector.get(sector, ZERO), limits.max_sector_pct, sector),
+        ("GROSS_AMOUNT", context.gross_amount, limits.max_gross_pct, ""),
         (
             "NET_AMOUNT",
             max(abs(sum(each.values(), ZERO)) for each in context.scenarios),
             limits.max_net_pct,
+            "",
         ),
     )
-    for code, value, pct in values:
-        most = context.limit_amount(pct)
-        if value > most:
-            raise _over_limit(code, "amount", value, most)
+    return [
+        Use("POSITIONS", "positions", count, limits.max_positions),
+        *(
+            Use(code, "amount", value, context.limit_amount(pct), of)
+            for code, value, pct, of in values
+        ),
+    ]
 
 
 def cash(context: OrderContext) -> None:
     request = context.request
-    if request.product is not Product.CNC or request.side is Side.SELL:
-        return
-    if context.required_cash_amount > context.book.cash_amount:
-        raise _over_limit("CASH", "amount", context.required_cash_amount, context.book.cash_amount)
+    if request.product is Product.CNC and request.side is Side.BUY:
+        _cash_used(context).require()
+
+
+def _cash_used(context: AccountContext) -> Use:
+    return Use("CASH", "amount", context.required_cash_amount, context.book.cash_amount)
 
 
 def margin(context: OrderContext) -> None:
-    if context.request.product is not Product.MIS or context.is_closing:
-        return
+    if context.request.product is Product.MIS and not context.is_closing:
+        _margin_used(context).require()
+
+
+def _margin_used(context: AccountContext) -> Use:
     required = context.required_margin_amount(context.limits.margin_pct)
-    if required > context.margin_amount:
-        raise _over_limit("MARGIN", "margin", required, context.margin_amount)
+    return Use("MARGIN", "margin", required, context.margin_amount)
 
 
 def losses(context: OrderContext) -> None:
     if context.is_closing:
         return
-    book, limits = context.book, context.limits
-    lost = book.session_start_amount - context.equity
-    most = book.session_start_amount * limits.max_daily_loss_pct / 100
-    if lost >= most:
-        raise _over_limit("DAILY_LOSS", "loss", lost, most)
-    drawdown = 100 * (1 - context.equity / max(book.peak_amount, context.equity))
-    if drawdown >= limits.max_drawdown_pct:
-        raise _over_limit("DRAWDOWN", "drawdown_pct", drawdown, limits.max_drawdown_pct)
-    if book.consecutive_losses >= limits.max_consecutive_losses:
-        raise _over_limit(
-            "LOSSES", "losses", book.consecutive_losses, limits.max_consecutive_losses
-        )
-    if book.entry_count >= limits.max_trades and context.replaces is None:
-        raise _over_limit("TRADES", "trades", book.entry_count, limits.max_trades)
+    for use in _lost(context):
+        use.require()
+    if context.replaces is None:
+        _trades_used(context).require()
+
+
+def _lost(context: AccountContext) -> list[Use]:
+    book, limits, equity = context.book, context.limits, context.equity
+    start, peak = book.session_start_amount, max(book.peak_amount, context.equity)
+    values: tuple[tuple[str, str, Decimal | float, Decimal | float], ...] = (
+        ("DAILY_LOSS", "loss", start - equity, start * limits.max_daily_loss_pct / 100),
+        ("DRAWDOWN", "drawdown_pct", 100 * (1 - equity / peak), limits.max_drawdown_pct),
+        ("LOSSES", "losses", book.consecutive_losses, limits.max_consecutive_losses),
+    )
+    return [Use(*each, is_full_at=True) for each in values]
+
+
+def _trades_used(context: AccountContext) -> Use:
+    count, most = context.book.entry_count, context.limits.max_trades
+    return Use("TRADES", "trades", count, most, is_full_at=True)
 
 
 def value_at_risk(context: OrderContext) -> None:
-    if context.is_closing:
-        return
+    if not context.is_closing:
+        for use in _tail_losses(context, context.request.symbol):
+            use.require()
+
+
+def _tail_losses(context: AccountContext, symbol: str) -> list[Use]:
+    """Return VaR and expected shortfall; raise OrderDeniedError if they cannot be computed."""
     deviation = 0.0
     for scenario in context.scenarios:
         amounts = {symbol: float(amount) for symbol, amount in scenario.items() if amount}
         found = context.covariances.standard_deviation(amounts)
         if found is None:
-            raise OrderDeniedError(
-                "VAR_UNAVAILABLE", f"symbol={context.request.symbol}, covariances=missing"
-            )
+            raise OrderDeniedError("VAR_UNAVAILABLE", f"symbol={symbol}, covariances=missing")
         if not math.isfinite(found):
-            raise OrderDeniedError(
-                "NOT_FINITE", f"symbol={context.request.symbol}, standard_deviation={found}"
-            )
+            raise OrderDeniedError("NOT_FINITE", f"symbol={symbol}, standard_deviation={found}")
         deviation = max(deviation, found)
-    score, shortfall = _normal_tail(context.limits.var_confidence)
-    for code, value, pct in (
-        ("VAR", score * deviation, context.limits.max_var_pct),
-        ("ES", shortfall * deviation, context.limits.max_es_pct),
-    ):
-        if value > float(context.limit_amount(pct)):
-            of = f", confidence={context.limits.var_confidence:g}, horizon_sessions=1"
-            raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
+    limits = context.limits
+    score, shortfall = _normal_tail(limits.var_confidence)
+    how = f", confidence={limits.var_confidence:g}, horizon_sessions=1"
+    return [
+        Use(code, "amount", factor * deviation, float(context.limit_amount(pct)), detail=how)
+        for code, factor, pct in (
+            ("VAR", score, limits.max_var_pct),
+            ("ES", shortfall, limits.max_es_pct),
+        )
+    ]
+
+
+def limits_used(context: AccountContext) -> list[Use]:
+    """
+    Return what an account uses of its limits, as the checks of its next order count it.
+
+    Of the limits of a symbol, a sector and an order it is the largest. VaR and expected shortfall
+    are left out if they cannot be computed: then an order that opens is denied.
+    """
+    limits, openings = context.limits, context.openings
+    symbol = _largest(context.amounts)
+    uses = [
+        *_lost(context),
+        *_exposures(context, symbol, _largest(context.by_sector)),
+        _open_orders_used(context),
+        _trades_used(context),
+        Use(
+            "ORDER_QUANTITY",
+            "quantity",
+            max((each.request.quantity for each in openings), default=0),
+            limits.max_order_quantity,
+        ),
+        Use(
+            "ORDER_AMOUNT",
+            "amount",
+            max((each.amount for each in openings), default=ZERO),
+            context.limit_amount(limits.max_order_pct),
+        ),
+        _margin_used(context) if limits.product is Product.MIS else _cash_used(context),
+    ]
+    with suppress(OrderDeniedError):
+        uses += _tail_losses(context, symbol)
+    return uses
+
+
+def _largest(amounts: Mapping[str, Decimal]) -> str:
+    return max(amounts, key=lambda name: abs(amounts[name]), default="")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -833,5 +946,4 @@ def open_checks(names: Iterable[str]) -> dict[str, Check]:
             raise ConfigurationError(
                 f"the check {name} is no function", "name a function of an OrderContext"
             )
-        plugins.refuse_async(f"the check {name}", check)
     return found

@@ -575,11 +575,12 @@ class Trader:
         self._passed_at = clock.elapsed_seconds()
 
     def write_prices(self) -> None:
-        """Write the last prices of what is held, for the commands beside the loop."""
+        """Write the last prices of what is held or ordered, for who looks beside the loop."""
         self._written_at = clock.elapsed_seconds()
-        held = self.book.held_symbols()
+        ordered = {order.request.symbol for order in self.book.open_orders()}
+        shown = sorted({*self.book.held_symbols(), *ordered})
         try:
-            last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
+            last_prices.write(self.folder, self.publication.session_date, shown, self.prices)
         except Exception as error:  # they are for display alone
             if not self._is_price_file_old:
                 log.warning("last prices not written", exc_info=error)
@@ -721,11 +722,12 @@ class Trader:
 
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
-        newest = self.prices.last_receipt()
+        held = self.book.held_symbols()
+        newest = self.prices.last_receipt() if held else None
         if newest is None:
             return
         most = self.publication.limits.max_silence_seconds
-        for symbol in sorted(self.book.held_symbols()):
+        for symbol in sorted(held):
             seconds = self.prices.seconds_of_silence(symbol)
             if seconds is None:
                 seconds = (newest - self.publication.opens_at).total_seconds()

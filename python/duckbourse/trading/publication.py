@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,7 +50,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     signal_rank: int | None
 
 
-class Publication(msgspec.Struct, frozen=True, kw_only=True):
+class Publication(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """
     One publication, for one account and session.
 
@@ -78,7 +79,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         """Return the instant of a time of day in this session."""
         return instant(datetime.combine(self.session_date, of_day), self.zone)
 
-    @property
+    @cached_property
     def square_off_at(self) -> datetime:
         """When positions are closed: at the account's time or a lead before the close."""
         before_close = self.closes_at - timedelta(minutes=self.limits.square_off_lead_minutes)
@@ -86,7 +87,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         # an evening session opens after the account's time
         return min(of_account, before_close) if of_account > self.opens_at else before_close
 
-    @property
+    @cached_property
     def entries_end_at(self) -> datetime:
         """When entries end: at the account's time or a lead before the square-off."""
         lead = timedelta(minutes=self.limits.square_off_lead_minutes)
@@ -167,6 +168,30 @@ def load(
             )
         ),
         strategy_parameters=_strategy_parameters(read, account, day),
+    )
+
+
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
+    """What the limits of an account are compared with, of one publication and some symbols."""
+
+    limits: Limits
+    instruments: dict[str, Instrument]
+    charges: tuple[Charges, ...]
+    covariances: Covariances
+
+
+def load_risk(
+    connection: duckdb.DuckDBPyConnection, account: str, session_date: date, symbols: list[str]
+) -> Risk:
+    """Read limits and risk of an account; raise ConfigurationError if it is not published."""
+    read = _Reader(connection)
+    limits = _limits(read, account)
+    instruments = _instruments(read, limits.calendar, session_date)
+    return Risk(
+        limits=limits,
+        instruments=instruments,
+        charges=_charges(read, limits),
+        covariances=_covariances(read, sorted(instruments), session_date, symbols),
     )
 
 
@@ -451,9 +476,13 @@ def _signals(
     return to_signals(rows, zone, scanners)
 
 
-def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
+def _covariances(
+    read: _Reader, instruments: list[str], day: date, symbols: list[str] | None = None
+) -> Covariances:
     """
     Read the sample covariances of daily total returns over the sessions before a day.
+
+    They are of some symbols or of all instruments, whose sessions count in either case.
 
     Each symbol has its own mean and its own number of returns, and a return that it lacks adds
     nothing. So its variance is that of the returns that it has, the matrix is positive semidefinite
@@ -479,7 +508,7 @@ def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
                 / lag(total_return_close) over (partition by symbols.symbol order by session_date)
                 - 1 as daily_return
             from sessions
-            cross join (select unnest($1) as symbol) as symbols
+            cross join (select unnest($3) as symbol) as symbols
             left join closes using (symbol, session_date)
         ),
         known as (
@@ -505,7 +534,8 @@ def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
         from scaled as one
         inner join scaled as other on one.symbol <= other.symbol
         """,
-        symbols,
+        instruments,
         day,
+        instruments if symbols is None else sorted({*instruments} & {*symbols}),
     )
     return Covariances({(one, other): value for one, other, value in rows})

@@ -22,8 +22,10 @@ from duckbourse.risk.checks import (
     CHECKS,
     AccountContext,
     OrderContext,
+    Use,
     cash,
     exposure,
+    limits_used,
     margin,
     pre_trade_check,
     value_at_risk,
@@ -932,6 +934,54 @@ def test_each_check_denies_with_its_numbers(
         with pytest.raises(OrderDeniedError) as denial:
             pre_trade_check(context_of(asked, book, **changed))
         assert str(denial.value) == wanted
+
+
+def used_of(book: Book, **changed: Any) -> dict[str, Use]:
+    """Return what an account uses of its limits, by the code of the check that denies."""
+    known = {**vars(context_of(order_request(), book)), **changed}
+    names = ("now", "limits", "instruments", "prices", "covariances", "charges")
+    context = AccountContext(book, **{name: known[name] for name in names})
+    return {use.code: use for use in limits_used(context)}
+
+
+LIMITED = used_of(book_with()).keys() | {"CASH"}
+DENIED = [
+    case
+    for case in CASES
+    if (case[2] or "").partition(":")[0] in LIMITED and "replaces" not in case[1]()[2]
+]
+
+
+@pytest.mark.parametrize(("name", "case", "wanted"), DENIED, ids=[case[0] for case in DENIED])
+def test_what_is_denied_would_be_beyond_the_limits_that_are_shown(
+    name: str, case: Callable[[], tuple[Request, Book, dict[str, Any]]], wanted: str
+) -> None:
+    """What was shown netted positions and left open entries out, so orders were denied at 80%."""
+    asked, book, changed = case()
+    if asked.product is not LIMITS.product:
+        changed["limits"] = replace(changed.get("limits", LIMITS), product=asked.product)
+    code = wanted.partition(":")[0]
+    found = used_of(book, **changed)[code]
+    if found.is_full_at:
+        assert found.value >= found.limit
+    else:
+        for event in opened_as(asked):
+            book.apply(event)
+        found = used_of(book, **changed)[code]
+        assert found.value > found.limit
+    with pytest.raises(OrderDeniedError) as denial:
+        found.require()
+    assert str(denial.value) == wanted
+
+
+def test_each_limit_that_is_shown_has_a_case_that_denies() -> None:
+    assert {(wanted or "").partition(":")[0] for _, _, wanted in DENIED} == LIMITED
+
+
+def test_without_covariances_no_tail_loss_is_shown() -> None:
+    book = book_with(bought("A", 10))
+    found = used_of(book, covariances=Covariances({}))
+    assert LIMITED - found.keys() == {"VAR", "ES", "CASH"}
 
 
 def test_numbers_that_cannot_be_computed_with_deny_the_order_alone() -> None:
