@@ -401,6 +401,9 @@ class Moment:
                     filled[fill.order_id] = filled.get(fill.order_id, 0) + fill.quantity
                     is_whole = filled[fill.order_id] >= book.orders[fill.order_id].request.quantity
                     step(fill.order_id, event.at, State.FILLED if is_whole else State.PARTIAL)
+                case events.LegsCrossed(requests=requests):
+                    for request in requests:
+                        step(request.order_id, event.at, State.FILLED)
         earlier = {name for name in book.carried_orders if not book.orders[name].state.is_live}
         rows = [
             {
@@ -582,7 +585,7 @@ class Moment:
             for symbol, event in silent.items()
             if symbol not in self.prices or self.prices[symbol][1] <= event.at
         }
-        held = {each.symbol for each in self.book.open_positions()}
+        held = self.book.held_symbols()
         asked = {order.request.symbol for order in self.book.live.values()}
         most = None if limits is None else limits.max_silence_seconds
         rows = []
@@ -631,6 +634,8 @@ class Moment:
                         "quantity": fill.quantity,
                         "price": fill.price,
                     }
+                case events.LegsCrossed(requests=(request, _)):
+                    fields |= {"symbol": request.symbol, "quantity": request.quantity}
             rows.append({"at": self.at(event.at), "kind": type(event).__name__, **fields})
         return rows
 

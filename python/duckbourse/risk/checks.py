@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from statistics import NormalDist
 from types import MappingProxyType
 from typing import NamedTuple
@@ -38,7 +39,7 @@ from duckbourse.words import priced
 
 class Opening(NamedTuple):
     """
-    What an order may still fill, and the most that it is expected to trade for.
+    What an order may still fill, the most that it is expected to trade for, and its charges.
 
     `order` is None for a request that is not sent yet.
     """
@@ -47,13 +48,19 @@ class Opening(NamedTuple):
     quantity: int
     order: Order | None
     amount: Decimal
+    charges_amount: Decimal
+
+
+UNKNOWN = Covariances({})
 
 
 class AccountContext:
     """
     An account as the checks see it: its book, last prices and published data.
 
-    Every open entry counts as if it were filled. `charges` are the schedule of its segment.
+    Every open entry counts as if it were filled. `now` is an instant in UTC, whose day chooses among
+    `charges`, the schedule of the account's segment. Without instruments and covariances, sectors
+    and VaR are not known.
     """
 
     def __init__(
@@ -62,9 +69,9 @@ class AccountContext:
         *,
         now: datetime,
         limits: Limits,
-        instruments: Mapping[str, Instrument],
         prices: Prices,
-        covariances: Covariances,
+        instruments: Mapping[str, Instrument] = MappingProxyType({}),
+        covariances: Covariances = UNKNOWN,
         charges: tuple[Charges, ...] = (),
     ) -> None:
         self.book = book
@@ -92,6 +99,46 @@ class AccountContext:
         )
         return self.equity - gains
 
+    def required_margin_amount(self, pct: Decimal) -> Decimal:
+        """Return so many percent of positions and open entries, and the charges on these."""
+        charges = sum((opening.charges_amount for opening in self.openings), ZERO)
+        return self.gross_amount * pct / 100 + charges
+
+    @cached_property
+    def required_cash_amount(self) -> Decimal:
+        """What the open purchases cost, with their charges."""
+        return sum(
+            (
+                opening.amount + opening.charges_amount
+                for opening in self.openings
+                if opening.request.side is Side.BUY
+            ),
+            ZERO,
+        )
+
+    @cached_property
+    def used_amount(self) -> Decimal:
+        """What positions and open entries take: margin, or cash of an account of deliveries."""
+        if self.limits.product is Product.MIS:
+            return self.required_margin_amount(self.limits.margin_pct)
+        return self.required_cash_amount
+
+    @cached_property
+    def available_amount(self) -> Decimal:
+        """What is left of what gives margin, or of cash; negative if too much is used."""
+        is_margin = self.limits.product is Product.MIS
+        return (self.margin_amount if is_margin else self.book.cash_amount) - self.used_amount
+
+    @cached_property
+    def buying_power_amount(self) -> Decimal:
+        """For how much may be bought before charges: several times as much on margin."""
+        pct = self.limits.margin_pct if self.limits.product is Product.MIS else Decimal(100)
+        return max(ZERO, self.available_amount) * 100 / pct
+
+    @cached_property
+    def gross_amount(self) -> Decimal:
+        return sum(map(abs, self.amounts.values()), ZERO)
+
     def amount(self, request: Request, quantity: int) -> Decimal:
         """
         Return the most that a quantity of an order is expected to trade for.
@@ -99,25 +146,16 @@ class AccountContext:
         A purchase costs no more than its limit. A sale brings no less than that: with a limit below
         the market, it brings the last price.
         """
-        known = self.prices.get(request.symbol)
-        last = known[0] if known else ZERO
-        limit = request.limit_price or last
-        return quantity * (limit if request.side is Side.BUY else max(limit, last))
+        return _amount(request, quantity, self.last_known(request.symbol))
+
+    def last_known(self, symbol: str) -> Decimal:
+        """Return the last price of a symbol, 0 without any."""
+        known = self.prices.get(symbol)
+        return known[0] if known else ZERO
 
     @cached_property
     def rates(self) -> Charges | None:
         return charges_on(self.charges, self.now.date())
-
-    def charges_of(self, opening: Opening) -> Decimal:
-        """Return the charges on what an order may still fill, after its fills to date."""
-        if self.rates is None:
-            return ZERO
-        order, quantity, worth, paid = opening.order, opening.quantity, opening.amount, ZERO
-        if order is not None:
-            quantity += order.filled_quantity
-            worth += order.filled_amount
-            paid = order.charges_amount
-        return order_charges(self.rates, opening.request.side, quantity, worth) - paid
 
     @cached_property
     def openings(self) -> list[Opening]:
@@ -126,11 +164,12 @@ class AccountContext:
 
     @cached_property
     def open_entries(self) -> list[Opening]:
-        openings = []
-        for order in self.others(self.book.opening_orders()):
-            request, quantity = self._dearest(order), order.open_quantity
-            openings.append(Opening(request, quantity, order, self.amount(request, quantity)))
-        return openings
+        set_aside, rates = self.set_aside, self.rates
+        return [
+            _opening_of(order, self.last_known(order.request.symbol), rates)
+            for order in self.book.opening_orders()
+            if order.request.order_id not in set_aside
+        ]
 
     def others(self, orders: Iterable[Order]) -> list[Order]:
         """Return those of the open orders that count, at their worst terms."""
@@ -178,28 +217,23 @@ class AccountContext:
     def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
         """The short side (0 or less) and the long side by symbol, over all strategies."""
         legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
-        for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
-            price = self.prices.get(symbol)
-            amount = quantity * price[0] if price else cost
-            legs[strategy, symbol, product] = (amount, amount)
-        for request, _, _, amount in self.openings:
+        for leg, quantity in self.book.legs().items():
+            price = self.prices.get(leg[1])
+            amount = quantity * price[0] if price else self.book.leg_cost(*leg)
+            legs[leg] = (amount, amount)
+        flat, buy = (ZERO, ZERO), Side.BUY
+        for request, _, _, amount, _ in self.openings:
             key = (request.strategy, request.symbol, request.product)
-            least, most = legs.get(key, (ZERO, ZERO))
-            is_buy = request.side is Side.BUY
-            legs[key] = (least, most + amount) if is_buy else (least - amount, most)
+            least, most = legs.get(key, flat)
+            legs[key] = (least, most + amount) if request.side is buy else (least - amount, most)
         sides: dict[str, tuple[Decimal, Decimal]] = {}
         for (_, symbol, _), (least, most) in legs.items():
-            short, long = sides.get(symbol, (ZERO, ZERO))
-            sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
+            short, long = sides.get(symbol, flat)
+            sides[symbol] = (
+                short + least if least < 0 else short,
+                long + most if most > 0 else long,
+            )
         return sides
-
-    def _dearest(self, order: Order) -> Request:
-        """Return the terms of an order that trade for more: those of now, or the pending ones."""
-        if order.pending is None:
-            return order.request
-        terms = (order.request, order.pending)
-        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
-        return dearest
 
     def sector_of(self, symbol: str) -> str:
         """Return a symbol's sector; a symbol without one forms its own sector."""
@@ -330,9 +364,10 @@ class OrderContext(AccountContext):
     @cached_property
     def openings(self) -> list[Opening]:
         """This order and the open entries."""
-        own = self.working_quantity
-        opening = Opening(self.request, own, self.replaces, self.amount(self.request, own))
-        return [opening, *self.open_entries]
+        own = _opening(
+            self.request, self.working_quantity, self.replaces, self.order_amount, self.rates
+        )
+        return [own, *self.open_entries]
 
     @cached_property
     def order_amount(self) -> Decimal:
@@ -366,6 +401,47 @@ def _at_worst(order: Order) -> Order:
         request=replace(old, quantity=quantity),
         pending=replace(new, quantity=quantity),
     )
+
+
+def _amount(request: Request, quantity: int, last: Decimal) -> Decimal:
+    limit = request.limit_price or last
+    return quantity * (limit if request.side is Side.BUY else max(limit, last))
+
+
+def _opening(
+    request: Request, quantity: int, order: Order | None, amount: Decimal, rates: Charges | None
+) -> Opening:
+    charges = ZERO
+    if rates is not None:
+        count, worth, paid = quantity, amount, ZERO
+        if order is not None:
+            count += order.filled_quantity
+            worth += order.filled_amount
+            paid = order.charges_amount
+        charges = order_charges(rates, request.side, count, worth) - paid
+    return Opening(request, quantity, order, amount, charges)
+
+
+# an order is frozen, so beside the next request it opens the same again
+@lru_cache(4096)
+def _opening_of(order: Order, last: Decimal, rates: Charges | None) -> Opening:
+    order = _at_worst(order)
+    quantity = order.open_quantity
+    terms = (order.request, order.pending)
+    # of the terms of now and the pending ones, those that trade for more
+    amount, dearest = max(
+        ((_amount(each, quantity, last), each) for each in terms if each is not None),
+        key=itemgetter(0),
+    )
+    return _opening(dearest, quantity, order, amount, rates)
+
+
+@lru_cache(64)
+def _normal_tail(confidence: float) -> tuple[float, float]:
+    """Return the quantile of the normal distribution, and the mean beyond it."""
+    normal = NormalDist()
+    score = normal.inv_cdf(confidence)
+    return score, normal.pdf(score) / (1 - confidence)
 
 
 class Use(NamedTuple):
@@ -676,7 +752,7 @@ def _exposures(context: AccountContext, symbol: str, sector: str) -> list[Use]:
     values: tuple[tuple[str, Decimal, Decimal, str], ...] = (
         ("SYMBOL_AMOUNT", abs(amounts.get(symbol, ZERO)), limits.max_symbol_pct, symbol),
         ("SECTOR_AMOUNT", context.by_sector.get(sector, ZERO), limits.max_sector_pct, sector),
-        ("GROSS_AMOUNT", sum(map(abs, amounts.values()), ZERO), limits.max_gross_pct, ""),
+        ("GROSS_AMOUNT", context.gross_amount, limits.max_gross_pct, ""),
         (
             "NET_AMOUNT",
             max(abs(sum(each.values(), ZERO)) for each in context.scenarios),
@@ -700,15 +776,7 @@ def cash(context: OrderContext) -> None:
 
 
 def _cash_used(context: AccountContext) -> Use:
-    required = sum(
-        (
-            opening.amount + context.charges_of(opening)
-            for opening in context.openings
-            if opening.request.side is Side.BUY
-        ),
-        ZERO,
-    )
-    return Use("CASH", "amount", required, context.book.cash_amount)
+    return Use("CASH", "amount", context.required_cash_amount, context.book.cash_amount)
 
 
 def margin(context: OrderContext) -> None:
@@ -717,9 +785,7 @@ def margin(context: OrderContext) -> None:
 
 
 def _margin_used(context: AccountContext) -> Use:
-    exposed = sum(map(abs, context.amounts.values()), ZERO)
-    charges = sum(map(context.charges_of, context.openings), ZERO)
-    required = exposed * context.limits.margin_pct / 100 + charges
+    required = context.required_margin_amount(context.limits.margin_pct)
     return Use("MARGIN", "margin", required, context.margin_amount)
 
 
@@ -765,9 +831,8 @@ def _tail_losses(context: AccountContext, symbol: str) -> list[Use]:
         if not math.isfinite(found):
             raise OrderDeniedError("NOT_FINITE", f"symbol={symbol}, standard_deviation={found}")
         deviation = max(deviation, found)
-    limits, normal = context.limits, NormalDist()
-    score = normal.inv_cdf(limits.var_confidence)
-    shortfall = normal.pdf(score) / (1 - limits.var_confidence)
+    limits = context.limits
+    score, shortfall = _normal_tail(limits.var_confidence)
     how = f", confidence={limits.var_confidence:g}, horizon_sessions=1"
     return [
         Use(code, "amount", factor * deviation, float(context.limit_amount(pct)), detail=how)

@@ -337,6 +337,11 @@ def charges_of(connection: duckdb.DuckDBPyConnection, account: str) -> tuple[Cha
     return _charges(read, _limits(read, account))
 
 
+def limits_of(connection: duckdb.DuckDBPyConnection, account: str) -> Limits:
+    """Read the limits of an account; raise ConfigurationError if there is no such account."""
+    return _limits(_Reader(connection), account)
+
+
 def _charges(read: _Reader, limits: Limits) -> tuple[Charges, ...]:
     rows = read.rows("from seeds.charges where segment = ?", limits.segment)
     return tuple(msgspec.convert(row, Charges, strict=False) for row in rows)

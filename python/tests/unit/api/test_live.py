@@ -29,13 +29,15 @@ from duckbourse.api import Bounds
 from duckbourse.api.live import Moment, Watch, _Seeds
 from duckbourse.api.reader import Reader
 from duckbourse.client import ServerRefused
+from duckbourse.orders.events import LegsCrossed
 from duckbourse.orders.journal import FILE as JOURNAL
-from duckbourse.orders.journal import lock_folder
+from duckbourse.orders.journal import lock_folder, open_journal
+from duckbourse.orders.order import Reason, Request, Side
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.trading import last_prices, requests
 from duckbourse.trading.commands import Answer, Command
-from duckbourse.trading.session_folder import SessionFolder, read, sessions
+from duckbourse.trading.session_folder import SessionFolder, read, readable_sessions
 from duckbourse.trading.strategy import Strategy
 from duckbourse.warehouse import Limits
 from tests.support.factories import LIMITS
@@ -43,6 +45,7 @@ from tests.support.market import DAY, Market, at, instrument, signal, tick
 from tests.support.serving import COMMAND, READ, Served, serving
 from tests.unit.cli.test_requests import did, trading
 from tests.unit.market.test_publications import published
+from tests.unit.trading.test_by_hand import Leg
 from tests.unit.trading.test_strategies import At, buy
 
 pytestmark = pytest.mark.some_day
@@ -200,9 +203,39 @@ def test_a_price_is_late_beyond_the_longest_silence(data: Path, seconds: int, st
     last_prices.write(
         folder, DAY, ["A"], {"A": (Decimal(101), at(9, 46) - timedelta(seconds=seconds))}
     )
-    [session] = sessions()
+    [session], _ = readable_sessions()
     [row] = Moment(session, None, []).feed(LIMITS)
     assert (row["symbol"], row["state"]) == ("A", state)
+
+
+def test_what_closed_each_other_in_the_account_is_shown(data: Path) -> None:
+    """It was never sent, so an order of it had no time and no path."""
+    folder = traded(data, others={"short": lambda: Leg(Side.SELL, 50)})
+    [session], _ = readable_sessions()
+    sent = [
+        Request(
+            order_id=f"exit of {entry.request.strategy}",
+            symbol="A",
+            side=entry.request.side.other,
+            quantity=50,
+            product=entry.request.product,
+            reason=Reason.BY_HAND,
+            entry_id=entry.request.order_id,
+            strategy=entry.request.strategy,
+            correlation_id="one",
+        )
+        for entry in read(session)[0].held_entries()
+    ]
+    journal, _ = open_journal(folder)
+    crossed = LegsCrossed(at=at(9, 50), requests=(sent[0], sent[1]), price=Decimal(101))
+    journal.append(crossed)
+    journal.close()
+    moment = Moment(session, None, [])
+    shown = {row["id"]: row for row in moment.orders()}["exit of short"]
+    assert (shown["at"], shown["state"]) == (f"{DAY} 09:50:00", "FILLED")
+    assert [step["state"] for step in shown["path"]] == ["FILLED"]
+    logged = moment.log()[0]
+    assert (logged["kind"], logged["symbol"], logged["quantity"]) == ("LegsCrossed", "A", 50)
 
 
 def test_an_account_is_named_in_a_header_and_never_in_an_address(data: Path) -> None:
@@ -481,7 +514,7 @@ def test_the_watch_goes_on_after_a_look_that_failed(
             while not watch.problem:
                 await asyncio.sleep(0.001)
             problems.append(watch.problem)
-            [session] = sessions()
+            [session], _ = readable_sessions()
             # Live shows it
             assert [*watch.moment(session).reasons] == problems
             await asyncio.sleep(0.02)

@@ -23,8 +23,10 @@ from duckbourse.risk.checks import (
     AccountContext,
     OrderContext,
     Use,
+    cash,
     exposure,
     limits_used,
+    margin,
     pre_trade_check,
     value_at_risk,
 )
@@ -1131,3 +1133,28 @@ def test_what_one_stop_ends_hedges_nothing() -> None:
     both.__dict__["scenarios"] = ({"A": Decimal(1)}, {"A": Decimal(200_000), "B": Decimal(1)})
     with pytest.raises(OrderDeniedError, match=r"^VAR:"):
         value_at_risk(both)
+
+
+@pytest.mark.parametrize("product", Product)
+def test_as_much_may_be_bought_as_the_buying_power_says(product: Product) -> None:
+    known = DELIVERIES if product is Product.CNC else {**DELIVERIES, **WIDE}
+    known = {**known, "charges": ()}
+    open_entry = order_request(product=product, quantity=100, symbol="D")
+    book = book_with(bought("D", 100, "90"), *half_filled(open_entry, 30))
+    account = AccountContext(
+        with_cash(book, "20000"),
+        now=NOW,
+        limits=known["limits"],
+        prices={symbol: (Decimal(100), NOW) for symbol in INSTRUMENTS},
+    )
+    # 13,000 held, of which 1,000 are a gain, and 7,000 on order; a margin of 20 percent
+    used, available = (7000, 13_000) if product is Product.CNC else (4000, 28_000)
+    power = available if product is Product.CNC else 5 * available
+    assert [account.used_amount, account.available_amount] == [used, available]
+    assert account.buying_power_amount == power
+    check = cash if product is Product.CNC else margin
+    asked = order_request(product=product, quantity=power // 100, symbol="C")
+    check(context_of(asked, book, **known))
+    more = replace(asked, quantity=asked.quantity + 1)
+    with pytest.raises(OrderDeniedError, match=r"CASH|MARGIN"):
+        check(context_of(more, book, **known))
