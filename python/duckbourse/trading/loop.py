@@ -722,11 +722,12 @@ class Trader:
 
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
-        newest = self.prices.last_receipt()
+        held = self.book.held_symbols()
+        newest = self.prices.last_receipt() if held else None
         if newest is None:
             return
         most = self.publication.limits.max_silence_seconds
-        for symbol in sorted(self.book.held_symbols()):
+        for symbol in sorted(held):
             seconds = self.prices.seconds_of_silence(symbol)
             if seconds is None:
                 seconds = (newest - self.publication.opens_at).total_seconds()

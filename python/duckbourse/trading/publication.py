@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,7 +50,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     signal_rank: int | None
 
 
-class Publication(msgspec.Struct, frozen=True, kw_only=True):
+class Publication(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """
     One publication, for one account and session.
 
@@ -78,7 +79,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         """Return the instant of a time of day in this session."""
         return instant(datetime.combine(self.session_date, of_day), self.zone)
 
-    @property
+    @cached_property
     def square_off_at(self) -> datetime:
         """When positions are closed: at the account's time or a lead before the close."""
         before_close = self.closes_at - timedelta(minutes=self.limits.square_off_lead_minutes)
@@ -86,7 +87,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
         # an evening session opens after the account's time
         return min(of_account, before_close) if of_account > self.opens_at else before_close
 
-    @property
+    @cached_property
     def entries_end_at(self) -> datetime:
         """When entries end: at the account's time or a lead before the square-off."""
         lead = timedelta(minutes=self.limits.square_off_lead_minutes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -157,6 +157,8 @@ class MarketFeed:
     is_synthetic: bool = True
     venue: Venue | None = None
     seen: list[Tick] = field(default_factory=list)
+    # whether the feed ends before its last tick
+    is_over: Callable[[], bool] = lambda: False
 
     def counters(self) -> dict[str, int]:
         return {}
@@ -169,6 +171,8 @@ class MarketFeed:
     async def ticks(self) -> AsyncIterator[Records]:
         for known in self.ticks_of_day:
             await asyncio.sleep(max(0.0, (known["at"] - clock.now()).total_seconds()))
+            if self.is_over():
+                return
             record = np.zeros(1, RECORD)
             record["symbol"] = self.symbols.index(known["symbol"])
             record["received_at"] = record["traded_at"] = microseconds(known["at"])
