@@ -58,9 +58,9 @@ class AccountContext:
     """
     An account as the checks see it: its book, last prices and published data.
 
-    Every open entry counts as if it were filled. `now` is an instant in UTC, whose day chooses among
-    `charges`, the schedule of the account's segment. Without instruments and covariances, sectors
-    and VaR are not known.
+    Every open entry counts as if it were filled. `now` is an instant in UTC, whose day chooses
+    among `charges`, the schedule of the account's segment. Without instruments and covariances,
+    sectors and VaR are not known.
     """
 
     def __init__(
