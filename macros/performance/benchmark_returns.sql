@@ -16,16 +16,26 @@ benchmark_returns as (
     select
         {{ compared }}.{{ key }},
         session_pairs.session_date,
+        current.total_return_close as benchmark_close,
+        previous.total_return_close as benchmark_prior_close,
         current.total_return_close / previous.total_return_close - 1 as benchmark_return
     from {{ compared }}
     inner join session_pairs using (calendar)
-    inner join closes as current
+    left join closes as current
         on
             {{ compared }}.benchmark = current.symbol
             and session_pairs.session_date = current.session_date
-    inner join closes as previous
+    left join closes as previous
         on
             {{ compared }}.benchmark = previous.symbol
             and session_pairs.prior_session_date = previous.session_date
 )
+{%- endmacro %}
+
+
+{#- The benchmark's growth to date since its first close: that before the first session, or if it
+    has none, the first one after it. From `benchmark_returns`. -#}
+{% macro benchmark_growth(window) -%}
+benchmark_close
+/ arg_min(coalesce(benchmark_prior_close, benchmark_close), session_date) over {{ window }}
 {%- endmacro %}

@@ -52,6 +52,8 @@ daily as (
         coalesce(traded.net_pnl_amount, 0)::decimal(18, 4) as net_pnl_amount,
         coalesce(traded.traded_amount, 0)::decimal(18, 4) as traded_amount,
         coalesce(traded.amount_minutes, 0) / sessions.open_minutes as held_amount,
+        benchmark_returns.benchmark_close,
+        benchmark_returns.benchmark_prior_close,
         benchmark_returns.benchmark_return
     from accounts
     inner join runs using (run_id)
@@ -73,11 +75,7 @@ peaks as (
     select
         *,
         greatest(capital_amount, max(equity_amount) over to_date) as peak_amount,
-        if(
-            benchmark_return is null,
-            null,
-            {{ exact_product('1 + benchmark_return', 'over to_date') | indent(12) }} - 1
-        ) as benchmark_cumulative_return
+        {{ benchmark_growth('to_date') | indent(8) }} - 1 as benchmark_cumulative_return
     from daily
     window to_date as (
         partition by run_id order by session_date

@@ -8,7 +8,20 @@ recordings as (
     select * from {{ ref('bars__recordings') }}
 ),
 
-final as (
+days as (
+    select * from {{ ref('bars__delivered_days') }}
+),
+
+symbols as (
+    select
+        source,
+        kind,
+        count(distinct symbol) as source_symbol_count
+    from days
+    group by source, kind
+),
+
+everything as (
     select
         delivery,
         kind,
@@ -42,6 +55,17 @@ final as (
         session_date as first_session_date,
         session_date as last_session_date
     from recordings
+),
+
+final as (
+    select
+        everything.*,
+        coalesce(
+            symbols.source_symbol_count,
+            max(everything.symbol_count) over (partition by source, kind)
+        ) as source_symbol_count
+    from everything
+    left join symbols using (source, kind)
 )
 
 select * from final

@@ -49,6 +49,8 @@ session_returns as (
         calendars.sessions_per_year,
         bases.session_return,
         bases.stale_price_count,
+        benchmark_returns.benchmark_close,
+        benchmark_returns.benchmark_prior_close,
         benchmark_returns.benchmark_return,
         pow(1 + portfolios.risk_free_return, 1 / calendars.sessions_per_year::double) - 1
             as risk_free_return,
@@ -74,13 +76,15 @@ openings as (
 compared as (
     select
         *,
-        if(
-            benchmark_return is null,
-            null,
-            -- both start from the same point
-            {{ exact_product('1 + benchmark_return', 'over to_date') | indent(12) }}
-            * arg_min(if(benchmark_return is null, null, opening_ratio), session_date) over to_date
-        ) as benchmark_equity_ratio
+        -- both start from the same point
+        {{ benchmark_growth('to_date') | indent(8) }}
+        * arg_min(
+            case
+                when benchmark_prior_close is not null then opening_ratio
+                when benchmark_close is not null then equity_ratio
+            end,
+            session_date
+        ) over to_date as benchmark_equity_ratio
     from openings
     window to_date as (
         partition by portfolio, basis order by session_date

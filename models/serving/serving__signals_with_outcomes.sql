@@ -9,6 +9,10 @@ signals as (
 
 outcomes as (
     select * from {{ ref('backtests__outcomes').include(database=false) }}
+),
+
+days as (
+    select * from {{ ref('bars__symbol_days').include(database=false) }}
 )
 
 select
@@ -25,6 +29,7 @@ select
     signals.entry_price as signal_price,
     signals.stop_price,
     signals.target_price,
+    days.adjustment_factor,
     (signals.target_price - outcomes.entry_price)
     / nullif(outcomes.entry_price - signals.stop_price, 0) as reward_risk_ratio,
     outcomes.entry_ts,
@@ -43,3 +48,4 @@ select
     signals.evidence::json::map(varchar, varchar) as evidence_map -- noqa: LT01
 from signals
 left join outcomes using (signal_id)
+left join days on signals.symbol = days.symbol and signals.session_date = days.session_date

@@ -122,6 +122,7 @@ async def read(
     took: dict[str, list[float]],
     failures: list[str],
 ) -> None:
+    await asyncio.sleep(random.uniform(0, 2 * pause))  # not all of them at once
     while not is_over.is_set():
         name = random.choice([*QUERIES])
         day = day_of(random.randrange(days))

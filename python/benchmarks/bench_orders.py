@@ -6,9 +6,10 @@ The order path: from an order request through every check and the journal to the
 
 The broker accepts every order at once, so the time measured is ours alone. Cases: orders one by
 one, each waiting for the disk; the same without waiting (SQLite's `synchronous` off, which is never
-used for trading), alone and beside open orders of 20 symbols; a hundred at once, which share their
-commits; reading the journal after a crash; and the whole loop on the sample session with its exits,
-checks and paper broker.
+used for trading), alone, beside open orders of 20 symbols, and with the trade that fills each,
+which opens or closes a position and pays its charges; a hundred at once, which share their commits;
+reading the journal after a crash; and the whole loop on the sample session with its exits, checks
+and paper broker.
 
 For comparison NautilusTrader, from submit to filled in memory; it writes no order to disk.
 
@@ -45,7 +46,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, OrderType, Product, Request, Side, order_id_of
+from duckbourse.orders.order import Fill, Order, OrderType, Product, Request, Side, order_id_of
 from duckbourse.risk.checks import OrderContext, pre_trade_check
 from duckbourse.risk.limits import Limits
 from duckbourse.settings import PROJECT
@@ -139,7 +140,7 @@ def harness(publication: Publication, *, is_durable: bool) -> Iterator[tuple[Man
         )
 
     try:
-        yield Manager(book, opened, broker, check=check), folder
+        yield Manager(book, opened, broker, check=check, charges=publication.charges), folder
         if broker.count != len(book.orders):
             raise SystemExit(f"{broker.count} of {len(book.orders)} orders were sent")
     finally:
@@ -185,8 +186,32 @@ def open_requests(publication: Publication, count: int) -> list[Request]:
     ]
 
 
+def trade_of(order: Order) -> TradeReport:
+    """Return the trade that fills an order at its limit."""
+    request = order.request
+    assert order.broker_order_id is not None and request.limit_price is not None
+    return TradeReport(
+        broker_order_id=order.broker_order_id,
+        fill=Fill(
+            fill_key=order.broker_order_id,
+            order_id=request.order_id,
+            symbol=request.symbol,
+            side=request.side,
+            product=request.product,
+            quantity=request.quantity,
+            price=request.limit_price,
+            filled_at=NOW,
+        ),
+    )
+
+
 def one_by_one(
-    publication: Publication, count: int, *, is_durable: bool, open_count: int = 0
+    publication: Publication,
+    count: int,
+    *,
+    is_durable: bool,
+    open_count: int = 0,
+    is_filled: bool = False,
 ) -> dict[str, float]:
     took: list[float] = []
     cpu = 0.0
@@ -199,11 +224,16 @@ def one_by_one(
             cpu = time.process_time()
             for number in range(count):
                 request = order_request(publication, number)
+                if is_filled and number % 2:
+                    request = replace(request, side=Side.SELL)
                 started = time.perf_counter_ns()
-                await manager.place(request)
+                order = await manager.place(request)
+                if is_filled:
+                    manager.on_update(trade_of(order))
                 took.append((time.perf_counter_ns() - started) / 1000)
-                # end it, so that every order is checked against the same book
-                manager.advance(request.order_id, State.REJECTED)
+                if not is_filled:
+                    # end it, so that every order is checked against the same book
+                    manager.advance(request.order_id, State.REJECTED)
             cpu = time.process_time() - cpu
 
         asyncio.run(play())
@@ -328,6 +358,7 @@ def main() -> None:
         "the same, beside 20 open orders": one_by_one(
             publication, count, is_durable=False, open_count=20
         ),
+        "the same, with its fill": one_by_one(publication, count, is_durable=False, is_filled=True),
         "a hundred at once": in_bursts(publication, 4 * count, 100),
         "read again": read_again(publication, options.events),
         "the whole loop": whole_loop(publication, options.file),

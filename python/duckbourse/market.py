@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
-from operator import index
+from functools import reduce
+from operator import and_, index
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, SupportsIndex
@@ -131,7 +132,16 @@ class Market:
         >>> market.bars("AAPL", "1d").order("bar_ts desc").select("close").limit(2).fetchall()
         [(430.47,), (441.4,)]
         """
-        return self._macro("bars_of", *self._series(symbol, timeframe))
+        return self.unsorted_bars(symbol, timeframe).order("bar_ts")
+
+    def unsorted_bars(self, symbol: str, timeframe: str) -> DuckDBPyRelation:
+        """
+        Return every bar of a series, in no order: cheaper than `bars` for a part of a long one.
+
+        DuckDB sorts the whole series before it takes the newest bars of a relation that is sorted.
+        """
+        name, period = self._series(symbol, timeframe)
+        return self._rows("bars.ohlcv", symbol=name, timeframe=period)
 
     def indicators(self, symbol: str, timeframe: str) -> DuckDBPyRelation:
         """
@@ -193,8 +203,8 @@ class Market:
         first, last = days(session, until)
         at = _time_of_day(cutoff)
         one_of("preset", preset, self._presets(scanner), f" of {scanner}")
-        if last is None and not self._names(IS_SCANNED, first):
-            near = [day for day in self._names(NEAREST_SESSIONS, first) if day]
+        if last is None and not self._values(IS_SCANNED, first):
+            near = [day for day in self._values(NEAREST_SESSIONS, first) if day]
             raise BadArgument(f"there are no one-minute bars of {first}; nearest: {_listed(near)}")
         found = self._macro(f"{scanner}_scan", first, at, preset, last)
         try:  # the macro checks the cutoff only when rows are asked for; of no symbol they are few
@@ -412,7 +422,14 @@ class Market:
     def _fetch(self, query: str, of: object = None) -> list[dict[str, Any]]:
         return fetch_rows(self._connection, query, None if of is None else {"of": of})
 
-    def _names(self, query: str, of: object = None) -> list[Any]:
+    def _names(self, query: str, of: str | None = None) -> list[Any]:
+        # of names that are published, so they are few, and the same until the next publication
+        names = self._publication.names
+        if (query, of) not in names:
+            names[query, of] = self._values(query, of)
+        return names[query, of]
+
+    def _values(self, query: str, of: object = None) -> list[Any]:
         return [value for row in self._fetch(query, of) for value in row.values()]
 
     def _presets(self, scanner: str) -> list[Any]:
@@ -520,6 +537,8 @@ class _Publication:
     stamp: tuple[int, int]
     # the row of serving.publication
     record: dict[str, Any]
+    # what was found of names, by query and name, for all who share the connection
+    names: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict)
 
 
 def _opened(path: Path, limits: Limits | None) -> _Publication:
@@ -613,10 +632,13 @@ def _narrowed(kind: str, rows: Iterable[Mapping[str, Any]], chosen: Mapping[str,
 
 def filtered(found: DuckDBPyRelation, wanted: Mapping[str, object]) -> DuckDBPyRelation:
     """Return the rows whose columns have these values; where it is None, any."""
-    for column, value in wanted.items():
-        if value is not None:
-            found = found.filter(ColumnExpression(column) == ConstantExpression(value))
-    return found
+    conditions = [
+        ColumnExpression(column) == ConstantExpression(value)
+        for column, value in wanted.items()
+        if value is not None
+    ]
+    # at once: DuckDB binds the relation again for each filter
+    return found.filter(reduce(and_, conditions)) if conditions else found
 
 
 def _periods(value: int | Sequence[int] | None) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -50,6 +51,16 @@ def installed(group: str) -> dict[str, Any]:
         point.name: load(group, "entry point", point.name, {})
         for point in entry_points(group=group)
     }
+
+
+def refuse_async(what: str, function: object) -> None:
+    """Raise ConfigurationError for a coroutine function, which nobody here would await."""
+    for each in (function, getattr(function, "__call__", None)):  # noqa: B004
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            raise ConfigurationError(
+                f"{what} is an `async def`, which is called and never awaited, so it would not run",
+                "write it with `def`; it may start a task of its own",
+            )
 
 
 def _of_module(noun: str, name: str) -> Any:

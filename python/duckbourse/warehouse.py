@@ -46,6 +46,8 @@ SCANNERS = """
     order by all
 """
 
+# of a page whose rows DuckDB finds first; its own default is 50
+MOST_LATE_ROWS = 10_000
 # between two interrupts of what runs too long
 INTERRUPT_SECONDS = 0.02
 
@@ -103,6 +105,8 @@ def confine(connection: duckdb.DuckDBPyConnection, limits: Limits | None = None)
     if limits is not None:
         connection.execute(f"set memory_limit = {quoted(limits.memory)}")
         connection.execute(f"set threads = {limits.threads}")
+        # a page of a long series: its rows are found by their key before the other columns are read
+        connection.execute(f"set late_materialization_max_rows = {MOST_LATE_ROWS}")
         if not limits.may_spill:
             connection.execute("set temp_directory = ''")
     connection.execute("set enable_external_access = false")

@@ -220,6 +220,16 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return Warehouse(folder / "data", folder / "target")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the screenshots that the tests of the pages have left."""
+    reports = [each for found in terminalreporter.stats.values() for each in found]
+    if not any("/browser/" in getattr(each, "nodeid", "") for each in reports):
+        return
+    for folder in sorted((PROJECT / "target" / "screenshots").glob("*")):
+        names = ", ".join(sorted(path.name for path in folder.glob("*.png")))
+        terminalreporter.write_line(f"screenshots in {folder}: {names}")
+
+
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """A receiver of webhooks on loopback."""

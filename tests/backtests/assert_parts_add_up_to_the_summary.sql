@@ -53,7 +53,9 @@ where
     or coalesce(exits.net_pnl_amount, 0) != summary.net_pnl_amount
     or coalesce(exits.trade_count, 0) != summary.trade_count
     or abs(ends.cumulative_return - summary.cumulative_return) > {{ tolerance }}
-    or (ends.benchmark_cumulative_return is null)
-    != (summary.benchmark_cumulative_return is null)
-    or abs(ends.benchmark_cumulative_return - summary.benchmark_cumulative_return)
-    > {{ tolerance }}
+    or (
+        summary.benchmark_coverage_ratio = 1
+        and abs(ends.benchmark_cumulative_return - summary.benchmark_cumulative_return)
+        > {{ tolerance }}
+    )
+    or (summary.benchmark is not null and ends.benchmark_cumulative_return is null)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -23,6 +24,7 @@ from fastapi.dependencies.models import Dependant
 from starlette.responses import Response
 
 import duckbourse
+from duckbourse import clock
 from duckbourse.api.bounds import Bounds
 from duckbourse.api.formats import FORMATS, JSON, chosen_format, encode
 from duckbourse.api.keyset import CONVERSIONS, OF_ANOTHER, REMEDY, after, key_in, opaque
@@ -34,12 +36,17 @@ from duckbourse.names import did_you_mean
 from duckbourse.warehouse import interrupted_after, one_line
 
 T = TypeVar("T")
+# of a request: its format, limit, path and query
+Identity = tuple[str, str, str, str]
 log = structlog.get_logger()
 ROWS = 1_000
 BUSY = "the server is busy"
 AGAIN = {"retry-after": "1"}
 # answers that are kept
 MOST_KEPT = 10_000
+# requests whose answers a newer publication has before it is served, and in how many seconds
+MOST_PREPARED = 100
+PREPARE_SECONDS = 3
 # what a file that is damaged raises, besides duckdb.Error itself
 OF_FILE = (duckdb.IOException, duckdb.SerializationException, *FATAL)
 
@@ -75,11 +82,27 @@ class Server:
         self._answers: OrderedDict[str, Answered] = OrderedDict()
         self._kept_bytes = 0
         self._at_work: dict[str, asyncio.Task[Answered]] = {}
+        # the least recently asked again first, whatever the build
+        self._asked_again: OrderedDict[Identity, Callable[[Market], Answered]] = OrderedDict()
+        # answers are prepared in another thread
+        self._lock = Lock()
+        reader.prepare = self._prepare
 
-    async def answer(self, tag: str, build_id: str, work: Callable[[Market], Answered]) -> Answered:
+    def tag(self, build_id: str, identity: Identity) -> str:
+        """Return the ETag of the answer to a request, of a build."""
+        digest = hashlib.blake2b("\n".join((self.code, build_id, *identity)).encode())
+        return f'"{digest.hexdigest()[:32]}"'
+
+    async def answer(
+        self, identity: Identity, build_id: str, work: Callable[[Market], Answered]
+    ) -> Answered:
         """Return an answer of a build, asked of DuckDB once for all who send the same request."""
-        if (kept := self._answers.get(tag)) is not None:
-            self._answers.move_to_end(tag)
+        tag = self.tag(build_id, identity)
+        with self._lock:
+            if (kept := self._answers.get(tag)) is not None:
+                self._answers.move_to_end(tag)
+        if kept is not None:
+            self.prepare_later(identity, work)
             return kept
         task = self._at_work.get(tag)
         if task is None:
@@ -89,20 +112,50 @@ class Server:
         # whoever goes away takes it from nobody else
         return await asyncio.shield(task)
 
+    def prepare_later(self, identity: Identity, work: Callable[[Market], Answered]) -> None:
+        """Let the next publication have the answer to a request that was sent again."""
+        with self._lock:
+            self._asked_again[identity] = work
+            self._asked_again.move_to_end(identity)
+            if len(self._asked_again) > MOST_PREPARED:
+                self._asked_again.popitem(last=False)
+
     def _end(self, tag: str, build_id: str, task: asyncio.Task[Answered]) -> None:
         del self._at_work[tag]
         if task.cancelled() or task.exception() is not None:
             return
         found = task.result()
-        most = self.bounds.kept_bytes
         # a newer publication may have come in between, of which the tag is not
-        if found.build_id != build_id or len(found.content) > most // 8:
-            return
-        self._answers[tag] = found
-        self._kept_bytes += len(found.content)
-        while self._kept_bytes > most or len(self._answers) > MOST_KEPT:
-            _, former = self._answers.popitem(last=False)
-            self._kept_bytes -= len(former.content)
+        if found.build_id == build_id:
+            self._keep(tag, found)
+
+    def _keep(self, tag: str, found: Answered) -> None:
+        most = self.bounds.kept_bytes
+        with self._lock:
+            if tag in self._answers or len(found.content) > most // 8:
+                return
+            self._answers[tag] = found
+            self._kept_bytes += len(found.content)
+            while self._kept_bytes > most or len(self._answers) > MOST_KEPT:
+                _, former = self._answers.popitem(last=False)
+                self._kept_bytes -= len(former.content)
+
+    def _prepare(self, market: Market) -> None:
+        # nobody waits for it: the former publication is served meanwhile
+        until = clock.elapsed_seconds() + PREPARE_SECONDS
+        with self._lock:
+            asked = [*reversed(self._asked_again.items())]
+        for identity, work in asked:
+            left = until - clock.elapsed_seconds()
+            if left <= 0:
+                return
+            try:
+                with interrupted_after(market.connection, left):
+                    found = work(market)
+            except Exception as error:  # whoever asks again gets the reason
+                log.debug("an answer was not prepared", kind=type(error).__name__)
+                continue
+            self._keep(self.tag(found.build_id, identity), found)
 
     async def run(self, work: Callable[[Market], T]) -> T:
         """Run queries on the newest publication in a thread; raise Refused if too many wait."""
@@ -242,8 +295,9 @@ class Asked:
             headers = self._headers(build_id, reads_clock=False)
             given = self.request.headers.get("if-none-match", "").split(",")
             if headers["etag"] in {tag.strip().removeprefix("W/") for tag in given}:
+                self.server.prepare_later(self._identity(), work)
                 return Response(status_code=304, headers=headers)
-            found = await self.server.answer(headers["etag"], build_id, work)
+            found = await self.server.answer(self._identity(), build_id, work)
         headers = self._headers(found.build_id, reads_clock=reads_clock) | {**found.headers}
         return Response(found.content, media_type=kind, headers=headers)
 
@@ -251,13 +305,13 @@ class Asked:
         headers = {"vary": "Accept, Authorization", "x-build-id": build_id}
         if reads_clock:
             return headers | {"cache-control": "no-store"}
+        etag = self.server.tag(build_id, self._identity())
+        return headers | {"etag": etag, "cache-control": "private, no-cache"}
+
+    def _identity(self) -> Identity:
         scope = self.request.scope
-        asked = (
-            *(self.server.code, build_id, self.format, str(self.limit)),
-            *(scope[part].decode("latin-1") for part in ("raw_path", "query_string")),
-        )
-        digest = hashlib.blake2b("\n".join(asked).encode(), digest_size=16).hexdigest()
-        return headers | {"etag": f'"{digest}"', "cache-control": "private, no-cache"}
+        path, query = (scope[part].decode("latin-1") for part in ("raw_path", "query_string"))
+        return self.format, str(self.limit), path, query
 
     def _next(self, cursor: str) -> str:
         others = [each for each in self.request.query_params.multi_items() if each[0] != "cursor"]

@@ -46,6 +46,10 @@ IN_ARROW = re.compile(
     r"(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|DATE|BLOB"
     r"|DECIMAL\(\d+,\d+\)|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?)(\[\])*"
 )
+# types whose values msgspec writes as JSON has them here
+AS_THEY_ARE = re.compile(
+    r"BOOLEAN|U?(TINY|SMALL)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|DATE|TIMESTAMP(_S|_MS)?"
+)
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,19 @@ def encode(
             ", ".join(f"{identifier(name)}::varchar as {identifier(name)}" for name in names)
         )
     if kind in (JSON, CSV):
-        rows = _kept(some).fetchall()
+        kept = _kept(some)
+        rows = kept.fetchall()
         page = rows[:limit]
         last = page[-1] if len(rows) > limit else None
-        content = _csv(names, page) if kind == CSV else _json(names, page, extra or {})
+        if kind == CSV:
+            content = _csv(names, page)
+        else:
+            others = [
+                name
+                for name, of in zip(names, kept.types, strict=True)
+                if not AS_THEY_ARE.fullmatch(str(of))
+            ]
+            content = _json(names, others, page, extra or {})
         return Encoded(content, len(page), last and tuple(_word(last[place]) for place in places))
     frame = polars.DataFrame(_kept(_for_arrow(some)))
     cut = frame.head(limit)
@@ -176,8 +189,17 @@ def _field(value: str | None) -> str:
     return '"' + value.replace('"', '""') + '"'
 
 
-def _json(names: Sequence[str], rows: Sequence[tuple[Any, ...]], extra: Mapping[str, Any]) -> bytes:
-    found = [dict(zip(names, map(plain, row), strict=True)) for row in rows]
+def _json(
+    names: Sequence[str],
+    others: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    extra: Mapping[str, Any],
+) -> bytes:
+    # `others` are the columns whose values are made plain first
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    for row in found:
+        for name in others:
+            row[name] = plain(row[name])
     return msgspec.json.encode({**extra, "rows": found})
 
 

@@ -40,7 +40,7 @@ from duckbourse.api.formats import plain
 from duckbourse.api.problems import Refused, where
 from duckbourse.api.reader import Reader
 from duckbourse.api.resources import PROBLEM, REFUSALS
-from duckbourse.errors import BourseError, JournalError, TradingError
+from duckbourse.errors import BourseError, ConfigurationError, JournalError, TradingError
 from duckbourse.market import Market
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
@@ -48,10 +48,13 @@ from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import FILE as JOURNAL
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order, Reason
+from duckbourse.risk.checks import AccountContext, limits_used
+from duckbourse.risk.limits import COLUMNS, Limits
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import HOST
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import OrderByHand, answer_to, send
+from duckbourse.trading.publication import Risk, load_risk
 from duckbourse.trading.requests import (
     LOOP_ANSWER_SECONDS,
     no_loop,
@@ -96,6 +99,31 @@ STEPS = {
     State.DENIED: "DENIED",
     State.NOT_PLACED: "NOT_PLACED",
 }
+# what the page calls the limits, by the code with which a check denies; all are of equity or counts
+USES = {
+    "DAILY_LOSS": "Loss of the day",
+    "DRAWDOWN": "Drawdown",
+    "LOSSES": "Losses in a row",
+    "POSITIONS": "Positions",
+    "SYMBOL_AMOUNT": "Largest symbol",
+    "SECTOR_AMOUNT": "Largest sector",
+    "GROSS_AMOUNT": "Gross",
+    "NET_AMOUNT": "Net",
+    "OPEN_ORDERS": "Open orders",
+    "TRADES": "Trades",
+    "ORDER_QUANTITY": "Shares of the largest open entry",
+    "ORDER_AMOUNT": "Largest open entry",
+    "MARGIN": "Margin",
+    "CASH": "Cash for open purchases",
+    "VAR": "VaR",
+    "ES": "Expected shortfall",
+}
+# and the rates, at which an entry waits
+RATES = (
+    ("Requests in a second", "max_orders_per_second"),
+    ("Requests in a minute", "max_orders_per_minute"),
+    ("Requests of the session", "max_orders_per_session"),
+)
 # a loop writes last prices about once a second, whatever is traded: it is late, and it hangs
 LATE_SECONDS, HUNG_SECONDS = 5, 30
 # a sample of the metrics: its name, its account and its value
@@ -127,6 +155,8 @@ def session_of(account: str | None) -> SessionFolder:
         found = [each for each in found if each.account == account]
     if not found and damaged and (account is None or has_session(account)):
         raise Refused(409, UNREADABLE, READABLE)
+    if not found and account is None:
+        raise Refused(404, "Nothing has been traded yet", "`./bourse trade` begins a session")
     if not found:
         # no error repeats an account
         raise Refused(
@@ -268,19 +298,19 @@ class Moment:
         gains = [held.unrealized_amount(last) for held, last in marked if last is not None]
         return sum(gains, Decimal(0)) if len(gains) == len(marked) else None
 
-    def account(self, limits: Mapping[str, Any], currency: str | None) -> dict[str, Any]:
+    def account(self, seeds: _Seeds) -> dict[str, Any]:
         book, session = self.book, self.session
         held = list(book.positions.values())
         realized = sum((each.realized_amount for each in held), Decimal(0))
         charges = sum((each.charges_amount for each in held), Decimal(0))
         closed = book.session_round_trips()
-        loss_pct = limits.get("max_daily_loss_pct")
+        limits = seeds.limits
         return {
             "account": session.account,
             "broker": session.broker,
             "is_paper": session.broker == "paper",
             "calendar": session.calendar,
-            "currency": currency,
+            "currency": seeds.currency,
             "session_date": session.session_date,
             "sessions": len(sessions_of(session)),
             "capital": book.capital_amount,
@@ -294,10 +324,10 @@ class Moment:
             "trades": book.entry_count,
             "won": sum(1 for amount in closed if amount > 0),
             "max_daily_loss": (
-                None if loss_pct is None else book.session_start_amount * Decimal(loss_pct) / 100
+                limits and book.session_start_amount * limits.max_daily_loss_pct / 100
             ),
-            "protection_pct": limits.get("protection_pct"),
-            "max_silence_seconds": limits.get("max_silence_seconds"),
+            "protection_pct": limits and limits.protection_pct,
+            "max_silence_seconds": limits and limits.max_silence_seconds,
         }
 
     def loop(self) -> dict[str, Any]:
@@ -371,6 +401,9 @@ class Moment:
                     filled[fill.order_id] = filled.get(fill.order_id, 0) + fill.quantity
                     is_whole = filled[fill.order_id] >= book.orders[fill.order_id].request.quantity
                     step(fill.order_id, event.at, State.FILLED if is_whole else State.PARTIAL)
+                case events.LegsCrossed(requests=requests):
+                    for request in requests:
+                        step(request.order_id, event.at, State.FILLED)
         earlier = {name for name in book.carried_orders if not book.orders[name].state.is_live}
         rows = [
             {
@@ -420,60 +453,62 @@ class Moment:
             "basis": basis,
         }
 
-    def limits(
-        self, limits: Mapping[str, Any], sectors: Mapping[str, str | None]
-    ) -> list[dict[str, Any]]:
-        """Return how much of each limit of the account is used; percent is of equity."""
-        book, equity = self.book, self.equity
-        if not limits or equity <= 0:
+    @cached_property
+    def opened_symbols(self) -> list[str]:
+        """The symbols whose risk the account has, open entries included."""
+        held = {symbol for _, symbol, _ in self.book.legs()}
+        return sorted(held | {order.request.symbol for order in self.book.opening_orders()})
+
+    def limits(self, seeds: _Seeds) -> list[dict[str, Any]]:
+        """Return how much of each limit is used, as the checks count it, or an entry waits for."""
+        risk = seeds.risk
+        if risk is None or self.book.peak_amount <= 0:
             return []
-        amounts: dict[str, Decimal] = {}
-        for held in book.open_positions():
-            mark = book.last_price(held.symbol, self.prices)
-            amount = held.cost_amount if mark is None else held.quantity * mark
-            amounts[held.symbol] = amounts.get(held.symbol, Decimal(0)) + amount
-        gross = sum(map(abs, amounts.values()), Decimal(0))
-        by_sector: dict[str, Decimal] = {}
-        for symbol, amount in amounts.items():
-            sector = sectors.get(symbol) or symbol
-            by_sector[sector] = by_sector.get(sector, Decimal(0)) + abs(amount)
-        start, peak = book.session_start_amount, book.peak_amount
-        day_loss = max(Decimal(0), start - equity)
-        used: list[tuple[str, Any, str, str]] = [
-            ("Loss of the day", 100 * day_loss / start if start else 0, "max_daily_loss_pct", "%"),
-            ("Drawdown", 100 * _fallen(equity, peak), "max_drawdown_pct", "%"),
-            ("Gross", 100 * gross / equity, "max_gross_pct", "%"),
-            ("Net", 100 * abs(sum(amounts.values(), Decimal(0))) / equity, "max_net_pct", "%"),
-            (
-                f"Largest symbol{_largest(amounts)}",
-                100 * max(map(abs, amounts.values()), default=Decimal(0)) / equity,
-                "max_symbol_pct",
-                "%",
-            ),
-            (
-                f"Largest sector{_largest(by_sector)}",
-                100 * max(by_sector.values(), default=Decimal(0)) / equity,
-                "max_sector_pct",
-                "%",
-            ),
-            ("Positions", len(book.open_positions()), "max_positions", ""),
-            ("Open orders", len(book.live), "max_open_orders", ""),
-            ("Trades", book.entry_count, "max_trades", ""),
-            ("Losses in a row", book.consecutive_losses, "max_consecutive_losses", ""),
-            ("Requests to the broker", len(book.requested_at), "max_orders_per_session", ""),
-        ]
-        return [
-            {
-                "name": name,
-                "used": round(Decimal(amount), 4),
-                "limit": limits[column],
-                "unit": unit,
-                "digits": 2 if unit else 0,
-                "column": column,
-            }
-            for name, amount, column, unit in used
-            if limits.get(column) is not None
-        ]
+        context = AccountContext(
+            self.book,
+            now=self.now,
+            limits=risk.limits,
+            instruments=risk.instruments,
+            prices=self.prices,
+            covariances=risk.covariances,
+            charges=risk.charges,
+        )
+        rows = []
+        for use in limits_used(context):
+            name, column = USES[use.code], COLUMNS.get(use.code)
+            used, limit, unit = Decimal(use.value), Decimal(use.limit), ""
+            if use.code == "DAILY_LOSS":
+                used = max(Decimal(0), used)
+            if column is not None and column.endswith("_pct"):
+                unit = "%"
+                # of equity, or what else the amount that is the limit is a part of
+                pct = 100 if use.code == "MARGIN" else getattr(risk.limits, column)
+                used = used * pct / limit if limit > 0 else used and Decimal(pct)
+                limit = Decimal(pct)
+            rows.append(
+                {
+                    "name": f"{name}: {use.of}" if use.of else name,
+                    "used": round(used, 4),
+                    "limit": limit,
+                    "unit": unit,
+                    "digits": 2 if unit else 0,
+                    "column": column,
+                }
+            )
+        for rate, (name, column) in zip(risk.limits.rates, RATES, strict=True):
+            ago = [(self.now - at).total_seconds() for at in self.book.requested_at]
+            rows.append(
+                {
+                    "name": name,
+                    "used": sum(each < rate.seconds for each in ago),
+                    # the rest is left for what closes
+                    "limit": rate.allowed(is_urgent=False),
+                    "unit": "",
+                    "digits": 0,
+                    "column": column,
+                }
+            )
+        return rows
 
     def health(self) -> list[dict[str, Any]]:
         """Return what is known of the loop and its feed: good, warn or bad, in a few words."""
@@ -536,7 +571,7 @@ class Moment:
         rows.extend({"name": "Problem", "value": each, "state": "bad"} for each in self.reasons)
         return rows
 
-    def feed(self, limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def feed(self, limits: Limits | None) -> list[dict[str, Any]]:
         """Return of each symbol of the session how old its last price is, or was when silent."""
         silent: dict[str, events.PriceSilent] = {}
         for event in self.recorded:
@@ -550,9 +585,9 @@ class Moment:
             for symbol, event in silent.items()
             if symbol not in self.prices or self.prices[symbol][1] <= event.at
         }
-        held = {each.symbol for each in self.book.open_positions()}
+        held = self.book.held_symbols()
         asked = {order.request.symbol for order in self.book.live.values()}
-        most = limits.get("max_silence_seconds")
+        most = None if limits is None else limits.max_silence_seconds
         rows = []
         for symbol in sorted(held | asked | set(silent)):
             age = self.age_seconds(symbol)
@@ -599,12 +634,10 @@ class Moment:
                         "quantity": fill.quantity,
                         "price": fill.price,
                     }
+                case events.LegsCrossed(requests=(request, _)):
+                    fields |= {"symbol": request.symbol, "quantity": request.quantity}
             rows.append({"at": self.at(event.at), "kind": type(event).__name__, **fields})
         return rows
-
-
-def _fallen(equity: Decimal, peak: Decimal) -> Decimal:
-    return max(Decimal(0), 1 - equity / peak) if peak else Decimal(0)
 
 
 def _lateness(seconds: float) -> str:
@@ -615,10 +648,6 @@ def _first(path: Sequence[Mapping[str, str]] | None) -> str:
     return path[0]["at"][:19] if path else ""
 
 
-def _largest(amounts: Mapping[str, Decimal]) -> str:
-    return f": {max(amounts, key=lambda name: abs(amounts[name]))}" if amounts else ""
-
-
 EventKind = TypeVar("EventKind", bound=Event)
 
 
@@ -626,9 +655,25 @@ def _last(recorded: Sequence[Event], kind: type[EventKind]) -> EventKind | None:
     return next((event for event in reversed(recorded) if isinstance(event, kind)), None)
 
 
-LIMITS = "from seeds.trading_accounts where account = $account"
-SECTORS = "select symbol, sector from seeds.instruments"
 CURRENCY = "select currency from seeds.calendars where calendar = $calendar"
+
+
+class _Seeds(NamedTuple):
+    """
+    What the publication has of an account; None where it has nothing.
+
+    The risk is that of `symbols`. What could not be read is read again if not `is_whole`.
+    """
+
+    currency: str | None = None
+    risk: Risk | None = None
+    symbols: Set[str] = frozenset()
+    is_whole: bool = False
+
+    @property
+    def limits(self) -> Limits | None:
+        """The limits of the account."""
+        return None if self.risk is None else self.risk.limits
 
 
 class _State(NamedTuple):
@@ -665,7 +710,7 @@ class Watch:
         self._looking: dict[Path, threading.Lock] = {}
         self._journals: dict[Path, tuple[Any, Recorded]] = {}
         self._moments: dict[Path, tuple[Any, float, Moment]] = {}
-        self._seeds: dict[Path, tuple[tuple[str, str], dict[str, Any]]] = {}
+        self._seeds: dict[Path, tuple[tuple[str, str, date], _Seeds]] = {}
         self._metrics: _Metrics | None = None
         self._reading_metrics = threading.Lock()
         # of the loop that answered at the port last
@@ -765,15 +810,24 @@ class Watch:
             raise Refused(503, BUSY, "ask again", AGAIN)
         return await to_thread.run_sync(work, limiter=self.threads)
 
-    async def seeds(self, server: Server, session: SessionFolder) -> Mapping[str, Any]:
+    async def seeds(self, server: Server, moment: Moment) -> _Seeds:
         """Return what the publication has of an account; read once, so that it waits for nobody."""
-        build_id = await self.ask(lambda: self._reader.build_id)
-        of, kept = self._seeds.get(session.path, (None, {}))
-        if of == (build_id, session.calendar):
+        session = moment.session
+        of = (await self.ask(lambda: self._reader.build_id), session.calendar, session.session_date)
+        known, kept = self._seeds.get(session.path, (None, _Seeds()))
+        if known != of:
+            kept = _Seeds()
+        symbols = frozenset(moment.opened_symbols)
+        if kept.is_whole and symbols <= kept.symbols:
             return kept
-        found, is_whole = await server.run(lambda market: _seeds(market, session))
-        if is_whole:
-            self._seeds[session.path] = (build_id, session.calendar), found
+        try:
+            found = await server.run(lambda market: _seeds(market, session, symbols | kept.symbols))
+        except Refused:
+            # the risk of what is new is unknown until somebody can read it
+            if not kept.is_whole:
+                raise
+            return kept
+        self._seeds[session.path] = of, found
         return found
 
     async def run(self) -> None:
@@ -925,33 +979,26 @@ async def _with_seeds(
     server: Server,
     account: str | None,
     name: str,
-    make: Callable[[Moment, Mapping[str, Any]], dict[str, Any]],
+    make: Callable[[Moment, _Seeds], dict[str, Any]],
 ) -> Response:
     moment = await watch.ask(lambda: watch.moment(session_of(account)))
-    seeds: Mapping[str, Any] = {}
+    seeds = _Seeds()
     if not moment.has(name):
-        seeds = await watch.seeds(server, moment.session)
+        seeds = await watch.seeds(server, moment)
     return _json(await watch.ask(lambda: moment.answer(name, lambda: make(moment, seeds))))
 
 
-def _seeds(market: Market, session: SessionFolder) -> tuple[dict[str, Any], bool]:
-    """Return limits, sectors and currency of an account, empty if unread, and if all were read."""
-    found: dict[str, Any] = {"limits": {}, "sectors": {}, "currency": None}
-    read_count = 0
-    with suppress(BourseError):
-        rows = market.sql(LIMITS, {"account": session.account})
-        names = rows.columns
-        for row in rows.fetchall():
-            found["limits"] = dict(zip(names, row, strict=True))
-        read_count += 1
-    with suppress(BourseError):
-        found["sectors"] = dict(market.sql(SECTORS).fetchall())
-        read_count += 1
-    with suppress(BourseError):
+def _seeds(market: Market, session: SessionFolder, symbols: Set[str]) -> _Seeds:
+    found = _Seeds(symbols=symbols)
+    try:
         for (currency,) in market.sql(CURRENCY, {"calendar": session.calendar}).fetchall():
-            found["currency"] = currency
-        read_count += 1
-    return found, read_count == len(found)
+            found = found._replace(currency=currency)
+        risk = load_risk(market.connection, session.account, session.session_date, sorted(symbols))
+    except ConfigurationError:  # the account is not published
+        return found._replace(is_whole=True)
+    except BourseError:
+        return found
+    return found._replace(risk=risk, is_whole=True)
 
 
 def _accounts() -> list[dict[str, Any]]:
@@ -972,19 +1019,19 @@ def _accounts() -> list[dict[str, Any]]:
 async def live_page(
     asked: Answer, watch: Watching, server: Serving, account: Account = None
 ) -> Response:
-    def found(moment: Moment, seeds: Mapping[str, Any]) -> dict[str, Any]:
+    def found(moment: Moment, seeds: _Seeds) -> dict[str, Any]:
         page = {
             "mock": False,
             "at": moment.at(moment.now),
-            "account": moment.account(seeds["limits"], seeds["currency"]),
+            "account": moment.account(seeds),
             "accounts": _accounts(),
             "loop": moment.loop(),
             "positions": moment.positions(),
             "orders": moment.orders(),
             "pnl": moment.pnl(),
-            "limits": moment.limits(seeds["limits"], seeds["sectors"]),
+            "limits": moment.limits(seeds),
             "health": moment.health(),
-            "feed": moment.feed(seeds["limits"]),
+            "feed": moment.feed(seeds.limits),
             "log": moment.log(),
             "sql": {},
         }
@@ -1015,8 +1062,8 @@ async def accounts(asked: Answer, watch: Watching) -> Response:
 async def live_account(
     asked: Answer, watch: Watching, server: Serving, account: Account = None
 ) -> Response:
-    def found(moment: Moment, seeds: Mapping[str, Any]) -> dict[str, Any]:
-        return moment.account(seeds["limits"], seeds["currency"]) | {"loop": moment.loop()}
+    def found(moment: Moment, seeds: _Seeds) -> dict[str, Any]:
+        return moment.account(seeds) | {"loop": moment.loop()}
 
     return await _with_seeds(watch, server, account, "account", found)
 

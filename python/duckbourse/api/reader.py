@@ -8,7 +8,7 @@ publishes drops no request.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -51,8 +51,11 @@ class Reader:
 
     Raise PublicationError if nothing is published. A file that cannot be read later, or is gone,
     is logged once, and the publication that is open goes on. While one thread opens a newer
-    publication, the others go on with the former one.
+    publication, and does with it what `prepare` says, the others go on with the former one.
     """
+
+    # what is done with a publication before it is lent; it raises nothing
+    prepare: Callable[[Market], None] | None = None
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path, self._limits = path, limits
@@ -133,6 +136,8 @@ class Reader:
             newer.close()
             raise PublicationError(f"{self._path} does not say which build it is of")
         self._unopened = None
+        if self.prepare is not None:
+            self.prepare(newer)
         return newer
 
     def _retire(self, shared: _Shared) -> None:

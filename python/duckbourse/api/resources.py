@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import reduce
+from operator import and_
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -116,13 +118,14 @@ def between(
 ) -> DuckDBPyRelation:
     """Return the rows of a range of trading dates, both included."""
     first, last = days(since, until)
+    conditions = []
     if first is not None:
-        found = found.filter(ColumnExpression(column) >= ConstantExpression(first))
+        conditions.append(ColumnExpression(column) >= ConstantExpression(first))
     if last is not None:
         # of a time, the whole day
         after = last + timedelta(days=1) if last < date.max else last
-        found = found.filter(ColumnExpression(column) < ConstantExpression(after))
-    return found
+        conditions.append(ColumnExpression(column) < ConstantExpression(after))
+    return found.filter(reduce(and_, conditions)) if conditions else found
 
 
 @router.get(
@@ -209,7 +212,7 @@ async def bars(
     asked: Rows, symbol: Symbol, timeframe: Timeframe, since: Since = None, until: Until = None
 ) -> Response:
     return await asked.rows(
-        lambda market: between(market.bars(symbol, timeframe), since, until), ["bar_ts"]
+        lambda market: between(market.unsorted_bars(symbol, timeframe), since, until), ["bar_ts"]
     )
 
 

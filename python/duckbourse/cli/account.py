@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -13,12 +13,15 @@ from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Day, Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
-from duckbourse.errors import ConfigurationError
+from duckbourse.errors import BourseError, ConfigurationError
 from duckbourse.orders.book import Book
 from duckbourse.orders.events import CashKind, CashMoved, StrategyFailed, TradingState
+from duckbourse.risk.checks import AccountContext
 from duckbourse.trading import last_prices
 from duckbourse.trading.cash import in_words, move_cash
+from duckbourse.trading.publication import charges_of, limits_of
 from duckbourse.trading.session_folder import SessionFolder, latest, read, sessions_of
+from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
 Amount = Annotated[str, typer.Argument(help="Money, such as 2500.00.", metavar="AMOUNT")]
@@ -33,6 +36,7 @@ On = Annotated[
     ),
 ]
 Note = Annotated[str, typer.Option("--note", help="A note, for the journal.")]
+POWER = ("product", "used_amount", "available_amount", "buying_power_amount")
 account = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
@@ -58,6 +62,11 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     that has no price is valued at cost, and a note says so. `drawdown pct` is the percentage by
     which equity is below its peak.
 
+    `used` is what positions and open entries take: the margin of an `MIS` account, and the cash for
+    open purchases of a `CNC` one, both with the charges on open entries. `available` is what is
+    left of equity without its unrealized gains, or of cash. `buying power` is for how much that may
+    buy, several times as much on margin; the account's limits on sizes and risk come on top.
+
     Examples:
 
     - `./bourse account show`
@@ -65,7 +74,7 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     """
     session = latest(account, day.date() if day else None)
     book, recorded = read(session)
-    figures = _figures(session, book)
+    figures = _figures(session, book) | _buying_power(session, book)
     zone = ZoneInfo(session.zone_name)
     figures["failures"] = [
         f"the strategy {event.strategy} failed at {event.at.astimezone(zone):%H:%M:%S}:"
@@ -230,6 +239,39 @@ def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
     }
 
 
+def _buying_power(session: SessionFolder, book: Book) -> dict[str, Any]:
+    """Return what is used and available by the published limits; None if they are not published."""
+    try:
+        connection = open_published()
+        try:
+            limits = limits_of(connection, session.account)
+            charges = charges_of(connection, session.account)
+        finally:
+            connection.close()
+    except BourseError as error:
+        notes.print(f"without limits, nothing says what may be bought: {error}", markup=False)
+        return dict.fromkeys(POWER)
+    context = AccountContext(
+        book,
+        now=datetime.combine(session.session_date, time(), UTC),
+        limits=limits,
+        prices=last_prices.read(session.path, session.session_date),
+        charges=charges,
+    )
+    return dict(
+        zip(
+            POWER,
+            (
+                str(limits.product),
+                context.used_amount,
+                context.available_amount,
+                context.buying_power_amount,
+            ),
+            strict=True,
+        )
+    )
+
+
 def _state(figures: dict[str, Any]) -> str:
     """Return the state and, of one that is not active, why."""
     state, reason = figures["state"], figures["state_reason"]
@@ -247,6 +289,7 @@ def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
         style="bold",
         markup=False,
     )
+    bought = {name: figures.pop(name) for name in POWER if name in figures}
     row = {name: figures[name] for name in figures if name.endswith("_amount")}
     drawdown = figures["drawdown"]
     row |= {
@@ -254,6 +297,8 @@ def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
         "losses in a row": figures["consecutive_losses"],
     }
     print_whole(table(columns_of([row]), [row]))
+    if bought.get("product") is not None:
+        print_whole(table(columns_of([bought]), [bought]))
     if held:
         print_whole(table(columns_of(held), held))
     if unmarked := [each["symbol"] for each in held if each["mark"] is None]:

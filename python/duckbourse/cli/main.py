@@ -77,7 +77,8 @@ EXIT_CODES = {
     4: "another process is at work: try again later",
     5: "nothing is published or kept, or a build may not be published",
     6: "the disk is full",
-    7: "trading stopped, or a session ended halted or reducing, or it must not go on",
+    7: "trading stopped, or a session ended halted, or reducing without a square-off by hand, or it"
+    " must not go on",
     8: "data is late: a session that is due was not delivered, or not published",
     9: "a session ended with an intraday position open",
     10: "a strategy failed; the session was traded to its end without it",

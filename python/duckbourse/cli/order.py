@@ -10,12 +10,11 @@ import typer
 from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.cli.requests import asked
+from duckbourse.cli.requests import only_trading
 from duckbourse.errors import ConfigurationError, TradingError
 from duckbourse.risk.limits import COLUMNS
 from duckbourse.trading.commands import OrderByHand, answer_to, send, withdraw
 from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, no_loop, unanswered_order
-from duckbourse.trading.session_folder import SessionFolder, trading_now
 
 order = typer.Typer(
     add_completion=False,
@@ -264,7 +263,9 @@ def _price(option: str, text: str | None) -> Decimal | None:
 def _send(
     wanted: OrderByHand, account: str | None, request_id: str, seconds: float, *, json: bool
 ) -> None:
-    session = _live(f"order {wanted.action}", account)
+    session = only_trading(f"order {wanted.action}", account)
+    if session is None:
+        raise no_loop(account)
     path = send(
         session.path, "order", "by hand", request_id=request_id, seconds=seconds, order=wanted
     )
@@ -308,10 +309,3 @@ def _send(
                 code, "`./bourse orders` lists the orders, `./bourse positions` what is held"
             ),
         )
-
-
-def _live(name: str, account: str | None) -> SessionFolder:
-    live = [each for each in trading_now() if account in (None, each.account)]
-    if not live:
-        raise no_loop(account)
-    return live[0] if len(live) == 1 else asked(name, live)

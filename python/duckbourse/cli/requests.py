@@ -12,10 +12,15 @@ from duckbourse import clock
 from duckbourse.cli.listing import TradingAccount
 from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
-from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.errors import BourseError, ConfigurationError, TradingError
 from duckbourse.trading.commands import answer_to
 from duckbourse.trading.requests import LOOP_ANSWER_SECONDS, outcome, send_request
-from duckbourse.trading.session_folder import SessionFolder, latest, sessions, trading_now
+from duckbourse.trading.session_folder import (
+    SessionFolder,
+    latest,
+    readable_sessions,
+    trading_now,
+)
 from duckbourse.words import counted
 
 Everywhere = Annotated[bool, typer.Option("--all", help="All accounts that a loop is trading.")]
@@ -100,10 +105,15 @@ def _request(
     everywhere: bool,
     json: bool,
 ) -> None:
-    addressed = _all_trading(account) if everywhere else [_addressed(name, account)]
-    live = {session.path for session in trading_now()}
-    # all are sent before any answer is waited for
-    sent = [(session, send_request(session, name, reason)) for session in addressed]
+    addressed, unsent = _all_trading(account) if everywhere else ([_addressed(name, account)], [])
+    live = {session.path for session in trading_now()[0]}
+    # all are sent before any answer is waited for, and one that cannot be keeps back no other
+    sent = []
+    for session in addressed:
+        try:
+            sent.append((session, send_request(session, name, reason)))
+        except BourseError as error:
+            unsent.append(error)
     ends = clock.elapsed_seconds() + seconds
     rows = []
     for session, path in sent:
@@ -118,8 +128,18 @@ def _request(
             results.print(
                 f"{row['account']} on {row['session_date']}: {row['message']}", markup=False
             )
-    outcomes = zip(addressed, rows, strict=True)
-    if failed := [session for session, row in outcomes if row["is_obeyed"] is False]:
+    outcomes = zip(sent, rows, strict=True)
+    failed = [session for (session, _), row in outcomes if row["is_obeyed"] is False]
+    if unsent and not everywhere:
+        raise unsent[0]
+    if unsent:
+        silent = [session.account for session in failed]
+        beside = f"; nor was it obeyed by {', '.join(silent)}" if silent else ""
+        raise TradingError(
+            f"{name} was not sent to all: {'; '.join(map(str, unsent))}{beside}",
+            "; ".join(error.remedy for error in unsent),
+        )
+    if failed:
         raise TradingError(
             f"{name} was not obeyed by {', '.join(session.account for session in failed)}",
             f"look at `./bourse orders` and {', '.join(str(session.log) for session in failed)},"
@@ -127,29 +147,44 @@ def _request(
         )
 
 
-def _all_trading(account: str | None) -> Sequence[SessionFolder]:
+def _all_trading(
+    account: str | None,
+) -> tuple[list[SessionFolder], list[BourseError]]:
     if account is not None:
         raise ConfigurationError("--all cannot be used with --account", "omit one of them")
-    if found := trading_now():
-        return found
+    found, damaged = trading_now()
+    if found or damaged:
+        return found, [*damaged.values()]
     raise ConfigurationError(
         "no loop is running, so nothing was requested",
         "name an account with --account, and its next loop acts on the request",
     )
 
 
-def _addressed(name: str, account: str | None) -> SessionFolder:
-    """Return the only account that can be meant: one that is traded, or else was."""
+def only_trading(name: str, account: str | None) -> SessionFolder | None:
+    """
+    Return the session that is traded, of this account if it is given; None if no loop runs.
 
-    def matching(known: Sequence[SessionFolder]) -> list[SessionFolder]:
-        return [each for each in known if account in (None, each.account)]
-
-    live = matching(trading_now())
+    Ask a person which of several is meant. Raise ConfigurationError if its loop cannot be reached.
+    """
+    found, damaged = trading_now()
+    for broken, error in damaged.items():
+        if account in (None, broken):
+            raise error
+    live = [each for each in found if account in (None, each.account)]
     if len(live) > 1:
         return asked(name, live)
-    if live:
-        return live[0]
-    known = matching(sessions())
+    return live[0] if live else None
+
+
+def _addressed(name: str, account: str | None) -> SessionFolder:
+    """Return the only account that can be meant: one that is traded, or else was."""
+    if live := only_trading(name, account):
+        return live
+    found, damaged = readable_sessions()
+    if damaged and account is None:
+        raise damaged[0]
+    known = [each for each in found if account in (None, each.account)]
     accounts = sorted({each.account for each in known})
     if len(accounts) > 1:
         raise ConfigurationError(

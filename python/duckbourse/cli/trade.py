@@ -6,8 +6,9 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,7 @@ from duckbourse.trading.strategies import Strategies, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.trading.subscribers import open_subscribers
 from duckbourse.warehouse import open_published
-from duckbourse.words import counted, shares, shortened
+from duckbourse.words import counted, shortened
 
 REFRESHED_PER_SECOND = 5
 PAPER = "paper"
@@ -328,10 +329,14 @@ def trade(
                 session.trader.manager.bus.subscribe(StrategyFailed, _report_failure)
                 try:
                     differences = session.run()
+                except TradingError as error:
+                    _refuse_left(error, session.trader)
+                    raise
                 except KeyboardInterrupt:
                     _report_unwatched(session.trader)
                     raise
     if differences:
+        _report_unwatched(session.trader)
         raise TradingError(
             f"{folder.account} is halted: its book differs from the broker's: {differences[0]}",
             "`./bourse reconcile` lists all differences; --fresh restarts the session",
@@ -357,16 +362,37 @@ def _report_stop(book: Book, account: str) -> None:
         )
 
 
+def _left_intraday(book: Book, account: str, day: date) -> PositionsLeft | None:
+    """Return what to raise if what is intraday is still open after the loop; None if nothing is."""
+    left = session_folders.what_is_held(book, {Product.MIS})
+    if not left:
+        return None
+    names = ", ".join(chain.from_iterable(left.values()))
+    return PositionsLeft(
+        f"{account} on {day} ended with intraday positions open: {names}",
+        "close them at the broker; at paper, the next session closes them, or `./bourse trade"
+        f" --account {account} --date {day} --fresh` trades this one again",
+    )
+
+
+def _refuse_left(error: TradingError, trader: Trader) -> None:
+    """
+    Raise PositionsLeft if a session failed and ended with intraday positions open.
+
+    Of one that failed before its end, report what nothing watches now.
+    """
+    limits, day = trader.publication.limits, trader.publication.session_date
+    left = _left_intraday(trader.book, limits.account, day)
+    if left is not None and trader.book.has_ended:
+        raise PositionsLeft(f"{left}; {error}", left.remedy) from error
+    _report_unwatched(trader)
+
+
 def _refuse_bad_end(end: dict[str, Any], book: Book, folder: session_folders.SessionFolder) -> None:
     """Raise if a person has something to do after a session: see the exit codes."""
     account, day = end["account"], end["session_date"]
-    if left := [held for held in end["positions"] if held["product"] == Product.MIS]:
-        names = ", ".join(shares(held["symbol"], held["quantity"]) for held in left)
-        raise PositionsLeft(
-            f"{account} on {day} ended with intraday positions open: {names}",
-            "close them at the broker; at paper, the next session closes them, or `./bourse trade"
-            f" --account {account} --date {day} --fresh` trades this one again",
-        )
+    if left := _left_intraday(book, account, day):
+        raise left
     for name, error in end["failed_strategies"].items():
         raise StrategyStopped(
             f"the strategy {name} failed, and opened nothing more: {error}",

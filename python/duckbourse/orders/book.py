@@ -25,7 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Carried, CashKind, Event, Held, TradingState
+from duckbourse.orders.events import Carried, CashKind, Event, Held, Stop, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
@@ -45,6 +45,8 @@ Key = tuple[str, Product]
 LOOP = frozenset({"start", "session"})
 # the reason of a halt that ends with the first start
 NOT_STARTED = "not started"
+# more stops than the rows can have that a damaged journal lost
+LOST_STOPS = 1_000_000
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -71,13 +73,15 @@ class Division:
 
     `beyond` has, by entry, the fills that closed more than was held, and how much is still open.
     `quantity` is the signed sum of the fills, and `unowned` what of it no entry opened. `parts` are
-    the shares of each fill by the strategy to which they belong.
+    the shares of each fill by the strategy to which they belong, and `shares` what each strategy
+    holds, negative if short.
     """
 
     held: dict[str, int]
     unowned: Position
     quantity: int = 0
     parts: list[tuple[str, Fill, int]] = field(default_factory=list)
+    shares: dict[str, int] = field(default_factory=dict)
     opened: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
     closed: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
     beyond: dict[str, list[tuple[Fill, int]]] = field(default_factory=dict)
@@ -93,6 +97,10 @@ class Division:
                 if shares:
                     left[early.order_id] = left.get(early.order_id, 0) + shares
         return left
+
+    def hold(self, strategy: str, signed: int) -> None:
+        """Add shares to what a strategy holds."""
+        self.shares[strategy] = self.shares.get(strategy, 0) + signed
 
 
 class Book:
@@ -127,6 +135,9 @@ class Book:
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
         self.state_by = ""
+        # the number of the last stop of the account, of all sessions; and those since it was active
+        self.stop_number = 0
+        self.stops: dict[int, Stop] = {}
         # why everything is to be closed, if it is
         self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
@@ -213,6 +224,11 @@ class Book:
     def open_positions(self) -> list[Position]:
         """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]
+
+    def held_symbols(self) -> set[str]:
+        """Return the symbols of which the account holds something, or strategies on both sides."""
+        held = {position.symbol for position in self.open_positions()}
+        return held | {symbol for symbol, _ in self._held}
 
     def quantity(self, symbol: str, product: Product) -> int:
         position = self.positions.get((symbol, product))
@@ -355,36 +371,34 @@ class Book:
 
         What no entry opened belongs to no strategy, whose name is empty.
         """
-        return self._of_strategies((symbol, product)).get(strategy, (0, ZERO))[0]
+        division = self._divisions.get((symbol, product))
+        return division.shares.get(strategy, 0) if division else 0
 
-    def legs(self) -> dict[tuple[str, str, Product], tuple[int, Decimal]]:
+    def legs(self) -> dict[tuple[str, str, Product], int]:
         """
-        Return what each strategy holds: by its name, symbol and product, the shares and their cost.
+        Return the shares of each strategy by its name, symbol and product; negative if short.
 
-        Both are negative if short. Strategies may hold both sides of what the account does not.
+        Strategies may hold both sides of what the account does not.
         """
-        keys = self._held.keys() | {(held.symbol, held.product) for held in self.open_positions()}
         return {
-            (strategy, *key): leg
-            for key in sorted(keys)
-            for strategy, leg in self._of_strategies(key).items()
-            if leg[0]
+            (strategy, *key): shares
+            for key, division in sorted(self._divisions.items(), key=itemgetter(0))
+            for strategy, shares in list(division.shares.items())
+            if shares
         }
 
-    def _of_strategies(self, key: Key) -> dict[str, tuple[int, Decimal]]:
+    def leg_cost(self, strategy: str, symbol: str, product: Product) -> Decimal:
+        """Return what the shares of a strategy cost; negative if short."""
+        key = (symbol, product)
         position = self.positions.get(key)
-        quantity, cost = (position.quantity, position.cost_amount) if position else (0, ZERO)
-        found: dict[str, tuple[int, Decimal]] = {}
+        of_nobody, own = position.cost_amount if position else ZERO, ZERO
         for entry_id, held in self._held.get(key, {}).items():
             order = self.orders[entry_id]
-            shares = order.request.side.sign * held
-            paid = shares * (order.average_price or ZERO)
-            quantity, cost = quantity - shares, cost - paid
-            before = found.get(order.request.strategy, (0, ZERO))
-            found[order.request.strategy] = (before[0] + shares, before[1] + paid)
-        before = found.get("", (0, ZERO))
-        found[""] = (before[0] + quantity, before[1] + cost)
-        return found
+            paid = order.request.side.sign * held * (order.average_price or ZERO)
+            of_nobody -= paid
+            if order.request.strategy == strategy:
+                own += paid
+        return own if strategy else own + of_nobody
 
     def strategy_positions(self) -> list[tuple[str, Position]]:
         """
@@ -436,6 +450,8 @@ class Book:
             state=self.state,
             state_reason=self.state_reason,
             state_by=self.state_by,
+            stop_number=self.stop_number,
+            stops=dict(self.stops),
             session_date=self.session_date,
             flatten_reason=self.flatten_reason,
             positions=tuple(
@@ -494,7 +510,7 @@ class Book:
     def apply(self, event: Event) -> None:
         """Apply an event."""
         self.event_count += 1
-        self._apply(event)
+        _change(type(event))(self, event)
 
     @singledispatchmethod
     def _apply(self, event: Event) -> None:
@@ -686,10 +702,30 @@ class Book:
         )
         entries = self._held.get(key, {}) | {order_id: request.quantity}
         self._held_at_start.setdefault(key, {})[order_id] = request.quantity
-        self._ended.setdefault(key, []).append(self._divisions[key])
-        self._held_before[key] = (self.positions[key].quantity, entries)
-        self._unowned_before.pop(key, None)
-        self._fills_of[key] = []
+        self._divide_from_here(key, entries)
+        self._attribute(key)
+
+    @_apply.register
+    def _(self, event: events.LegsCrossed) -> None:
+        request = event.requests[0]
+        key = (request.symbol, request.product)
+        division = self._divisions[key]
+        for request, fill in zip(event.requests, event.fills, strict=True):
+            assert request.entry_id is not None, "it closes an entry"
+            self._by_entry.setdefault(request.entry_id, []).append(request.order_id)
+            self._store(
+                Order(
+                    request=request,
+                    state=State.FILLED,
+                    filled_quantity=fill.quantity,
+                    filled_amount=fill.quantity * fill.price,
+                    message="crossed in the account: the other side was closed too",
+                )
+            )
+            self._divide(key, division, fill)
+        self._divide_from_here(key, division.left)
+        if division.unowned.quantity:
+            self._unowned_before[key] = division.unowned
         self._attribute(key)
 
     @_apply.register
@@ -716,10 +752,13 @@ class Book:
         self.state = event.state
         self.state_reason = event.reason
         self.state_by = event.by
-        if event.state is TradingState.ACTIVE:
-            self.flatten_reason = None
-            if event.by not in LOOP:
-                self._losses_before, self._resumed_at = 0, event.at
+        if event.state is not TradingState.ACTIVE:
+            self._note_stop(event.request_id)
+            return
+        self.stops.clear()
+        self.flatten_reason = None
+        if event.by not in LOOP:
+            self._losses_before, self._resumed_at = 0, event.at
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
@@ -753,6 +792,7 @@ class Book:
         self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
         self.state_by = carried.state_by
+        self.stop_number, self.stops = carried.stop_number, dict(carried.stops)
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
@@ -841,6 +881,14 @@ class Book:
         self.state = TradingState.HALTED
         self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
+        # no resume that was sent for a stop that was lost with the rows has seen this
+        self.stop_number += LOST_STOPS
+        self._note_stop()
+
+    def _note_stop(self, request_id: str = "") -> None:
+        self.stop_number += 1
+        what = f"{self.state}: {self.state_reason} (by {self.state_by})"
+        self.stops[self.stop_number] = Stop(what, request_id)
 
     def _count_round_trip(self, position: Position, at: datetime) -> None:
         """Count the round trip that the last change of a position closed, if it closed one."""
@@ -965,9 +1013,16 @@ class Book:
         """Compute what each entry holds from the fills since the position was last flat."""
         quantity, before = self._held_before.get(key, (0, {}))
         names = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        self._divisions[key] = self._divided(key, before, (self.fills[name] for name in names))
-        self._divisions[key].quantity += quantity
+        fills = (self.fills[name] for name in names)
+        self._divisions[key] = self._divided(key, quantity, before, fills)
         self._hold(key)
+
+    def _divide_from_here(self, key: Key, entries: Mapping[str, int]) -> None:
+        """Begin another division of a position, in which the entries hold this."""
+        self._ended.setdefault(key, []).append(self._divisions[key])
+        self._held_before[key] = (self.positions[key].quantity, dict(entries))
+        self._unowned_before.pop(key, None)
+        self._fills_of[key] = []
 
     def _hold(self, key: Key) -> None:
         """Hold what the fills of a position left of its entries."""
@@ -987,9 +1042,13 @@ class Book:
         last = self._divisions.get(key)
         return [*self._ended.get(key, ()), *([last] if last else [])]
 
-    def _divided(self, key: Key, before: Mapping[str, int], fills: Iterable[Fill]) -> Division:
+    def _divided(
+        self, key: Key, quantity: int, before: Mapping[str, int], fills: Iterable[Fill]
+    ) -> Division:
         """
-        Divide fills of a position among the orders that opened it, which held `before`.
+        Divide fills of a position among the orders that opened it.
+
+        Before them it had a signed quantity, of which the orders held `before`.
 
         A fill of an exit can be booked before the one of its entry that replaces a provisional one.
         What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
@@ -998,7 +1057,13 @@ class Book:
         division = Division(
             {order_id: shares for order_id, shares in before.items() if shares},
             self._unowned_before.get(key) or Position(symbol=key[0], product=key[1]),
+            quantity,
         )
+        for order_id, count in division.held.items():
+            request = self.orders[order_id].request
+            division.hold(request.strategy, request.side.sign * count)
+            quantity -= request.side.sign * count
+        division.hold("", quantity)
         for fill in fills:
             self._divide(key, division, fill)
         return division
@@ -1054,7 +1119,9 @@ class Book:
         elif left:
             division.unowned = after_fill(division.unowned, _part(fill, left))
             parts[""] = parts.get("", 0) + left
-        division.parts += [(strategy, fill, count) for strategy, count in parts.items()]
+        for strategy, count in parts.items():
+            division.parts.append((strategy, fill, count))
+            division.hold(strategy, fill.side.sign * count)
 
     def _closed_first(self, held: dict[str, int], side: Side, request: Request | None) -> list[str]:
         """
@@ -1093,6 +1160,12 @@ class Book:
             ((at, of, amount) for of, trips in self._round_trips.items() for at, amount in trips),
             key=itemgetter(0, 1),
         )
+
+
+# the method that applies a type of event; a call of `_apply` itself builds a function first
+_change: Callable[[type[Event]], Callable[[Book, Event], None]] = vars(Book)[
+    "_apply"
+].dispatcher.dispatch
 
 
 def _part(fill: Fill, count: int) -> Fill:

@@ -22,6 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import msgspec
 import structlog
 
+from duckbourse import plugins
 from duckbourse.orders.order import Reason, Request
 
 log = structlog.get_logger()
@@ -121,7 +122,12 @@ class Bus:
     def subscribe(
         self, kind: type[E], subscriber: Callable[[Message[E]], object]
     ) -> Callable[[], None]:
-        """Call the subscriber with each event of a type or a subtype; return how to end it."""
+        """
+        Call the subscriber with each event of a type or a subtype; return how to end it.
+
+        Raise ConfigurationError for a coroutine function.
+        """
+        plugins.refuse_async(f"the subscriber {_name_of(subscriber)}", subscriber)
         entry = (kind, cast("Subscriber", subscriber))
         self._subscribers.append(entry)
         self._of_type.clear()
@@ -150,9 +156,13 @@ class Bus:
             try:
                 subscriber(message)
             except Exception:  # whatever it is, it is the subscriber's
-                name = getattr(subscriber, "__qualname__", repr(subscriber))
+                name = _name_of(subscriber)
                 self.failures[name] += 1
                 log.exception("subscriber failed", subscriber=name, event_type=kind.__name__)
+
+
+def _name_of(subscriber: object) -> str:
+    return getattr(subscriber, "__qualname__", repr(subscriber))
 
 
 class Subject(Protocol[E_contra]):

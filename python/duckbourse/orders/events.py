@@ -56,6 +56,13 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     before_provisional: Position | None = None
 
 
+class Stop(msgspec.Struct, frozen=True):
+    """What stopped an account, and the id of the request for it; empty if nobody asked."""
+
+    what: str
+    request_id: str = ""
+
+
 class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The state of an account between two sessions: what of a `Book` outlives its session."""
 
@@ -67,6 +74,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_reason: str
     # who changed the state last; empty in what was carried without it
     state_by: str = ""
+    stop_number: int = 0
+    stops: dict[int, Stop] = {}
     session_date: date | None = None
     flatten_reason: Reason | None = None
     positions: tuple[Position, ...] = ()
@@ -217,6 +226,34 @@ class PositionTakenOver(Event, frozen=True, kw_only=True):
     amount: Decimal
 
 
+class LegsCrossed(Event, frozen=True, kw_only=True):
+    """
+    Two entries on opposite sides, both to be closed, closed each other at a price in the account.
+
+    `requests` are their exits, of one quantity; nothing was sent to the broker.
+    """
+
+    requests: tuple[Request, Request]
+    price: Decimal
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """What each of them did, without charges; the account has none of it."""
+        return tuple(
+            Fill(
+                fill_key=f"{request.order_id}|crossed",
+                order_id=request.order_id,
+                symbol=request.symbol,
+                side=request.side,
+                product=request.product,
+                quantity=request.quantity,
+                price=self.price,
+                filled_at=self.at,
+            )
+            for request in self.requests
+        )
+
+
 class FlattenRequested(Event, frozen=True, kw_only=True):
     """All positions are to be closed, also those that fill later, until trading is active again."""
 
@@ -279,9 +316,12 @@ class TrailMoved(Event, frozen=True, kw_only=True):
 
 
 class TradingStateChanged(Event, frozen=True, kw_only=True):
+    """The account may trade more or less; `request_id` is that of the command, if one asked."""
+
     state: TradingState
     reason: str
     by: str
+    request_id: str = ""
 
 
 class AccountCarried(Event, frozen=True, kw_only=True):
@@ -397,6 +437,7 @@ AnyEvent = (
     | ExitTriggered
     | ExitsChanged
     | PositionTakenOver
+    | LegsCrossed
     | FlattenRequested
     | ExitDelayed
     | StopTakenBack

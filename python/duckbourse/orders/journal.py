@@ -2,10 +2,11 @@
 The journal of an account: every event, on disk before anyone acts on it.
 
 SQLite in WAL mode with `synchronous=FULL`, written by one thread. The thread commits all waiting
-events together, so one fsync serves them all. Rows are numbered without gaps, and each carries a
-checksum of itself and all rows before it, so reading detects a row that was lost, changed or
-truncated. If the queue is full or the disk fails, writing ends: every waiting and later caller
-receives the error, no event is dropped, and no further event is accepted.
+events together, so one fsync serves them all, and so does the notice that they are on disk. Rows
+are numbered without gaps, and each carries a checksum of itself and all rows before it, so reading
+detects a row that was lost, changed or truncated. If the queue is full or the disk fails, writing
+ends: every waiting and later caller receives the error, no event is dropped, and no further event
+is accepted.
 
 The head, a file beside it, has the number and the checksum of the last row. It is written after
 each commit and before anyone is notified of it, and synced every second and at the end. A crash can
@@ -25,6 +26,7 @@ whatever way it ends.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import queue
@@ -32,7 +34,7 @@ import sqlite3
 import struct
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -69,7 +71,39 @@ REMEDIES = {
 ENCODER = msgspec.json.Encoder()
 DECODER = msgspec.json.Decoder(AnyEvent)
 
-Written = Future[None]
+
+class Written(Future[None]):
+    """
+    The events of one commit: completes once they are on disk, or fails if they cannot be.
+
+    A thread waits for its `result`. The tasks of an event loop await it, and are woken together.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[bytes] = []
+        self._waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+
+    def __await__(self) -> Generator[None, None, None]:
+        if not self.done():
+            loop = asyncio.get_running_loop()
+            woken = loop.create_future()
+            if loop in self._waiting:
+                self._waiting[loop].append(woken)
+            else:
+                self._waiting[loop] = [woken]
+                self.add_done_callback(lambda _: self._wake(loop))
+            yield from woken
+        self.result()
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        def wake() -> None:
+            for woken in self._waiting.pop(loop):
+                if not woken.done():  # its task may have been cancelled
+                    woken.set_result(None)
+
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(wake)
 
 
 class Journal:
@@ -83,30 +117,40 @@ class Journal:
         self._head.write(last_row, checksum)
         self._row = last_row
         self._checksum = checksum
-        self._queue: queue.Queue[tuple[bytes, Written] | None] = queue.Queue(QUEUE_ROWS)
+        # the batches to be committed, and the end, which is None
+        self._queue: queue.SimpleQueue[Written | None] = queue.SimpleQueue()
+        self._queued_rows = 0
+        # the batch that takes more events, if one does
+        self._open: Written | None = None
+        # of the two above, which the writing thread changes too
+        self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
     def append(self, event: Event) -> Written:
         """
-        Queue an event; the future completes once it is on disk, or fails if it cannot be.
+        Queue an event for the next commit, which is returned.
 
         Raise JournalError at once if the journal has already failed or its queue is full.
         """
         if self.failure is not None:
             raise self.failure
-        written: Written = Future()
-        try:
-            self._queue.put_nowait((ENCODER.encode(event), written))
-        except queue.Full:
-            self._fail(
-                JournalError(
-                    f"{QUEUE_ROWS:,} events are waiting for the disk of {self.folder}",
-                    "find out why the disk is slow, then restart: sent orders are recovered",
+        body = ENCODER.encode(event)
+        with self._guard:
+            if self._queued_rows >= QUEUE_ROWS:
+                raise self._fail(
+                    JournalError(
+                        f"{QUEUE_ROWS:,} events are waiting for the disk of {self.folder}",
+                        "find out why the disk is slow, then restart: sent orders are recovered",
+                    )
                 )
-            )
-            raise self.failure or JournalError("unreachable") from None
-        return written
+            batch = self._open
+            if batch is None or len(batch.bodies) >= COMMIT_ROWS:
+                batch = self._open = Written()
+                self._queue.put(batch)
+            batch.bodies.append(body)
+            self._queued_rows += 1
+        return batch
 
     def close(self) -> None:
         """Write all waiting events and release the folder; a second call does nothing."""
@@ -117,9 +161,10 @@ class Journal:
         self._head.close()
         self._lock.close()
 
-    def _fail(self, error: JournalError) -> None:
-        if self.failure is None:
-            self.failure = error
+    def _fail(self, error: JournalError) -> JournalError:
+        """Accept no more events; return the first error."""
+        self.failure = self.failure or error
+        return self.failure
 
     def _write(self) -> None:
         connection: sqlite3.Connection | None = None
@@ -128,37 +173,29 @@ class Journal:
                 connection = connection or _connect(self.folder / FILE)
                 if self.failure is not None:
                     raise self.failure
-                self._commit(connection, [body for body, _ in batch])
+                self._commit(connection, batch.bodies)
             # whatever the error, waiting callers must receive it and nothing more may be sent
             except Exception as error:
-                self._fail(
+                failure = self._fail(
                     JournalError(
                         f"the journal {self.folder / FILE} cannot be written: {error}",
                         "free up or repair the disk, then restart: no further order was sent",
                     )
                 )
-                for _, written in batch:
-                    written.set_exception(self.failure or error)
+                batch.set_exception(failure)
             else:
-                for _, written in batch:
-                    written.set_result(None)
+                batch.set_result(None)
                 self._head.sync_now_and_then()
         if connection is not None:
             connection.close()
 
-    def _next_batch(self) -> list[tuple[bytes, Written]]:
-        batch = []
-        entry = self._queue.get()
-        while entry is not None:
-            batch.append(entry)
-            if len(batch) == COMMIT_ROWS:
-                return batch
-            try:
-                entry = self._queue.get_nowait()
-            except queue.Empty:
-                return batch
-        if batch:
-            self._queue.put(None)  # put the end marker back after this batch
+    def _next_batch(self) -> Written | None:
+        batch = self._queue.get()
+        with self._guard:
+            if batch is not None:
+                self._queued_rows -= len(batch.bodies)
+            if batch is self._open:
+                self._open = None
         return batch
 
     def _commit(self, connection: sqlite3.Connection, bodies: Sequence[bytes]) -> None:
@@ -290,8 +327,8 @@ def begin_again(folder: Path, opening: Sequence[Event]) -> None:
         head.close()
 
 
-def read_archive(path: Path) -> list[Event]:
-    """Return the events of an archived session; raise JournalCorrupt if it is damaged."""
+def read_archive(path: Path, most: int | None = None) -> list[Event]:
+    """Return the first `most` events of an archived session; raise JournalCorrupt if damaged."""
     try:
         header, *bodies = gzip.decompress(path.read_bytes()).splitlines()
         known = msgspec.json.decode(header, type=ArchiveHeader)
@@ -300,7 +337,7 @@ def read_archive(path: Path) -> list[Event]:
             checksum = zlib.crc32(body, checksum)
         if checksum != known.checksum or len(bodies) != known.rows:
             raise ValueError("its checksum does not match")
-        return [DECODER.decode(body) for body in bodies]
+        return [DECODER.decode(body) for body in bodies[:most]]
     except FileNotFoundError:
         raise
     except (OSError, EOFError, zlib.error, ValueError, TypeError) as error:

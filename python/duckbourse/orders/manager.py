@@ -466,11 +466,17 @@ class Manager:
             return
         self.record(ended)
 
-    def set_state(self, state: TradingState, reason: str, by: str) -> None:
-        """Change the trading state; record nothing if state and reason are unchanged."""
-        if (self.book.state, self.book.state_reason) != (state, reason):
+    def set_state(self, state: TradingState, reason: str, by: str, request_id: str = "") -> None:
+        """
+        Change the trading state.
+
+        Record nothing if state and reason are unchanged, unless a request asks for them again.
+        """
+        if request_id or (self.book.state, self.book.state_reason) != (state, reason):
             self.record(
-                events.TradingStateChanged(at=clock.now(), state=state, reason=reason, by=by)
+                events.TradingStateChanged(
+                    at=clock.now(), state=state, reason=reason, by=by, request_id=request_id
+                )
             )
 
     def record(self, event: Event) -> None:
@@ -580,7 +586,7 @@ class Manager:
         try:
             if written is None:
                 raise self.journal.failure or JournalError("the journal accepts no events")
-            await asyncio.wrap_future(written)
+            await written
         except JournalError:
             self.check_journal()
             raise
@@ -599,9 +605,13 @@ class Manager:
 
     async def call_broker(self, call: Awaitable[Answer]) -> Answer:
         try:
-            return await asyncio.wait_for(call, self._answer_seconds)
+            async with asyncio.timeout(self._answer_seconds):
+                answer = await call
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
+        # what a broker in this process reported before it answered is handled first
+        await asyncio.sleep(0)
+        return answer
 
     async def _asked(self, call: Awaitable[Answer]) -> Answer:
         """Ask the broker about an order; what it raises of its own leaves open what it did."""

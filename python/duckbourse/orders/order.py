@@ -99,7 +99,7 @@ class Exits(msgspec.Struct, frozen=True, kw_only=True):
     exit_at: datetime | None = None
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """An order request to a broker. `order_id` is our id, sent as its tag, and never reused."""
 
     order_id: str
@@ -123,7 +123,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str = ""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """
     A request and its current state.
 
@@ -150,6 +150,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def open_quantity(self) -> int:
         """The quantity that may still be filled."""
         return self.request.quantity - self.filled_quantity if self.state.is_live else 0
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether it closed what another strategy held on the other side, and was never sent."""
+        is_exit = self.request.entry_id is not None
+        return is_exit and self.state is State.FILLED and self.sent_at is None
 
     @property
     def is_resting(self) -> bool:

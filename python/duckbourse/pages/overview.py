@@ -34,27 +34,15 @@ def overview(
         "sources": panels.rows(
             "sources",
             """
-            with symbols as (
-                select
-                    source,
-                    if(timeframe = '1m', 'minute', 'daily') as kind,
-                    count(*) as newest_count
-                from serving.latest_bars
-                where timeframe in ('1m', '1d')
-                group by all
-            )
-
             select
                 source,
                 kind,
                 count(*) as delivery_count,
-                -- of files that have one symbol each, those whose newest bar is of the source
-                greatest(max(symbol_count), coalesce(any_value(newest_count), 0)) as symbol_count,
+                max(source_symbol_count) as symbol_count,
                 sum(kept_row_count)::bigint as row_count,
                 min(first_session_date) as first_session_date,
                 max(last_session_date) as last_session_date
             from bars.deliveries
-            left join symbols using (source, kind)
             group by source, kind
             order by row_count desc, source, kind
             """,

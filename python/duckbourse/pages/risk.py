@@ -149,7 +149,7 @@ def _bands(panels: Panels, name: str) -> dict[str, Any]:
         f"""
 select
     session_date,
-    any_value(net_return) as net_return{", " if columns else ""}
+    any_value(gross_return) as gross_return{", " if columns else ""}
     {columns}
 from risk.var_estimates
 left join portfolio.returns using (portfolio, session_date)

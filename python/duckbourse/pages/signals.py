@@ -19,8 +19,7 @@ select
     signal_price,
     stop_price,
     target_price,
-    -- times a price of the signal's session, the price as charts have it: adjusted for splits
-    days.adjusted_close / nullif(days.close, 0) as price_factor,
+    adjustment_factor,
     reward_risk_ratio,
     exit_time,
     evidence_map as evidence,
@@ -37,9 +36,6 @@ select
     source
 from serving.signals_with_outcomes as outcomes
 inner join (select signal_id, exit_time from scanners.signals) using (signal_id)
-left join (
-    select symbol, session_date, close, adjusted_close from bars.ohlcv where timeframe = '1d'
-) as days using (symbol, session_date)
 where {where}
 order by known_ts, scanner, preset, signal_rank, symbol
 """

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from statistics import NormalDist
 from types import MappingProxyType
 from typing import NamedTuple
@@ -37,7 +39,7 @@ from duckbourse.words import priced
 
 class Opening(NamedTuple):
     """
-    What an order may still fill, and the most that it is expected to trade for.
+    What an order may still fill, the most that it is expected to trade for, and its charges.
 
     `order` is None for a request that is not sent yet.
     """
@@ -46,15 +48,217 @@ class Opening(NamedTuple):
     quantity: int
     order: Order | None
     amount: Decimal
+    charges_amount: Decimal
 
 
-class OrderContext:
+UNKNOWN = Covariances({})
+
+
+class AccountContext:
     """
-    The inputs of a pre-trade check: the request, the book, last prices and published data.
+    An account as the checks see it: its book, last prices and published data.
+
+    Every open entry counts as if it were filled. `now` is an instant in UTC, whose day chooses among
+    `charges`, the schedule of the account's segment. Without instruments and covariances, sectors
+    and VaR are not known.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        now: datetime,
+        limits: Limits,
+        prices: Prices,
+        instruments: Mapping[str, Instrument] = MappingProxyType({}),
+        covariances: Covariances = UNKNOWN,
+        charges: tuple[Charges, ...] = (),
+    ) -> None:
+        self.book = book
+        self.now = now
+        self.limits = limits
+        self.instruments = instruments
+        self.prices = prices
+        self.covariances = covariances
+        self.charges = charges
+
+    @cached_property
+    def equity(self) -> Decimal:
+        return self.book.equity_amount(self.prices)
+
+    @cached_property
+    def margin_amount(self) -> Decimal:
+        """Equity without unrealized gains, on which brokers give no margin."""
+        gains = sum(
+            (
+                max(ZERO, held.unrealized_amount(self.prices[held.symbol][0]))
+                for held in self.book.open_positions()
+                if held.symbol in self.prices
+            ),
+            ZERO,
+        )
+        return self.equity - gains
+
+    def required_margin_amount(self, pct: Decimal) -> Decimal:
+        """Return so many percent of positions and open entries, and the charges on these."""
+        charges = sum((opening.charges_amount for opening in self.openings), ZERO)
+        return self.gross_amount * pct / 100 + charges
+
+    @cached_property
+    def required_cash_amount(self) -> Decimal:
+        """What the open purchases cost, with their charges."""
+        return sum(
+            (
+                opening.amount + opening.charges_amount
+                for opening in self.openings
+                if opening.request.side is Side.BUY
+            ),
+            ZERO,
+        )
+
+    @cached_property
+    def used_amount(self) -> Decimal:
+        """What positions and open entries take: margin, or cash of an account of deliveries."""
+        if self.limits.product is Product.MIS:
+            return self.required_margin_amount(self.limits.margin_pct)
+        return self.required_cash_amount
+
+    @cached_property
+    def available_amount(self) -> Decimal:
+        """What is left of what gives margin, or of cash; negative if too much is used."""
+        is_margin = self.limits.product is Product.MIS
+        return (self.margin_amount if is_margin else self.book.cash_amount) - self.used_amount
+
+    @cached_property
+    def buying_power_amount(self) -> Decimal:
+        """For how much may be bought before charges: several times as much on margin."""
+        pct = self.limits.margin_pct if self.limits.product is Product.MIS else Decimal(100)
+        return max(ZERO, self.available_amount) * 100 / pct
+
+    @cached_property
+    def gross_amount(self) -> Decimal:
+        return sum(map(abs, self.amounts.values()), ZERO)
+
+    def amount(self, request: Request, quantity: int) -> Decimal:
+        """
+        Return the most that a quantity of an order is expected to trade for.
+
+        A purchase costs no more than its limit. A sale brings no less than that: with a limit below
+        the market, it brings the last price.
+        """
+        return _amount(request, quantity, self.last_known(request.symbol))
+
+    def last_known(self, symbol: str) -> Decimal:
+        """Return the last price of a symbol, 0 without any."""
+        known = self.prices.get(symbol)
+        return known[0] if known else ZERO
+
+    @cached_property
+    def rates(self) -> Charges | None:
+        return charges_on(self.charges, self.now.date())
+
+    @cached_property
+    def openings(self) -> list[Opening]:
+        """The open entries."""
+        return self.open_entries
+
+    @cached_property
+    def open_entries(self) -> list[Opening]:
+        set_aside, rates = self.set_aside, self.rates
+        return [
+            _opening_of(order, self.last_known(order.request.symbol), rates)
+            for order in self.book.opening_orders()
+            if order.request.order_id not in set_aside
+        ]
+
+    def others(self, orders: Iterable[Order]) -> list[Order]:
+        """Return those of the open orders that count, at their worst terms."""
+        set_aside = self.set_aside
+        return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
+
+    @cached_property
+    def set_aside(self) -> frozenset[str]:
+        """The ids of the open orders that do not count."""
+        return frozenset()
+
+    @property
+    def open_order_count(self) -> int:
+        live = self.book.live
+        return len(live) - sum(order_id in live for order_id in self.set_aside)
+
+    @cached_property
+    def amounts(self) -> dict[str, Decimal]:
+        """
+        Signed exposure by symbol if every opening were filled.
+
+        Strategies on both sides of a symbol offset each other only until one side is closed, so the
+        larger side counts alone.
+        """
+        return {
+            symbol: long if long >= -short else short
+            for symbol, (short, long) in self.sides.items()
+        }
+
+    @cached_property
+    def scenarios(self) -> tuple[dict[str, Decimal], ...]:
+        """
+        Signed exposures by symbol that the closing of one side could leave.
+
+        What symbols offset in each other is counted with the larger sides, with the long sides and
+        with the short sides; where no symbol has two sides, these are the same.
+        """
+        if not any(short and long for short, long in self.sides.values()):
+            return (self.amounts,)
+        longs = {symbol: long or short for symbol, (short, long) in self.sides.items()}
+        shorts = {symbol: short or long for symbol, (short, long) in self.sides.items()}
+        return (self.amounts, longs, shorts)
+
+    @cached_property
+    def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """The short side (0 or less) and the long side by symbol, over all strategies."""
+        legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
+        for leg, quantity in self.book.legs().items():
+            price = self.prices.get(leg[1])
+            amount = quantity * price[0] if price else self.book.leg_cost(*leg)
+            legs[leg] = (amount, amount)
+        flat, buy = (ZERO, ZERO), Side.BUY
+        for request, _, _, amount, _ in self.openings:
+            key = (request.strategy, request.symbol, request.product)
+            least, most = legs.get(key, flat)
+            legs[key] = (least, most + amount) if request.side is buy else (least - amount, most)
+        sides: dict[str, tuple[Decimal, Decimal]] = {}
+        for (_, symbol, _), (least, most) in legs.items():
+            short, long = sides.get(symbol, flat)
+            sides[symbol] = (
+                short + least if least < 0 else short,
+                long + most if most > 0 else long,
+            )
+        return sides
+
+    def sector_of(self, symbol: str) -> str:
+        """Return a symbol's sector; a symbol without one forms its own sector."""
+        known = self.instruments.get(symbol)
+        return (known.sector if known else None) or symbol
+
+    @cached_property
+    def by_sector(self) -> dict[str, Decimal]:
+        """The gross exposure of each sector."""
+        found: dict[str, Decimal] = {}
+        for symbol, amount in self.amounts.items():
+            sector = self.sector_of(symbol)
+            found[sector] = found.get(sector, ZERO) + abs(amount)
+        return found
+
+    def limit_amount(self, pct: Decimal) -> Decimal:
+        return self.equity * pct / 100
+
+
+class OrderContext(AccountContext):
+    """
+    The inputs of a pre-trade check: the request, and the account with it and its open entries.
 
     `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
-    `charges` are the schedule of the account's segment. `replaces` is the order that the request
-    would modify, or None for a new one.
+    `replaces` is the order that the request would modify, or None for a new one.
     """
 
     def __init__(
@@ -75,19 +279,21 @@ class OrderContext:
         charges: tuple[Charges, ...] = (),
         replaces: Order | None = None,
     ) -> None:
+        super().__init__(
+            book,
+            now=now,
+            limits=limits,
+            instruments=instruments,
+            prices=prices,
+            covariances=covariances,
+            charges=charges,
+        )
         self.request = request
-        self.book = book
-        self.now = now
-        self.limits = limits
-        self.instruments = instruments
-        self.prices = prices
-        self.covariances = covariances
         self.opens_at = opens_at
         self.closes_at = closes_at
         self.entries_end_at = entries_end_at
         self.sessions_behind = sessions_behind
         self.is_stream_ready = is_stream_ready
-        self.charges = charges
         self.replaces = replaces
 
     @cached_property
@@ -131,11 +337,6 @@ class OrderContext:
             return frozenset({self.replaces.request.order_id})
         return frozenset(order.request.order_id for order in self.book.giving_way_to(self.request))
 
-    def others(self, orders: Iterable[Order]) -> list[Order]:
-        """Return those of the open orders that count beside the request, at their worst terms."""
-        set_aside = self.set_aside
-        return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
-
     @cached_property
     def orders_on_its_side(self) -> list[Order]:
         """The other open orders of the request's symbol, product and side."""
@@ -161,129 +362,21 @@ class OrderContext:
         )
 
     @cached_property
-    def equity(self) -> Decimal:
-        return self.book.equity_amount(self.prices)
-
-    @cached_property
-    def margin_amount(self) -> Decimal:
-        """Equity without unrealized gains, on which brokers give no margin."""
-        gains = sum(
-            (
-                max(ZERO, held.unrealized_amount(self.prices[held.symbol][0]))
-                for held in self.book.open_positions()
-                if held.symbol in self.prices
-            ),
-            ZERO,
+    def openings(self) -> list[Opening]:
+        """This order and the open entries."""
+        own = _opening(
+            self.request, self.working_quantity, self.replaces, self.order_amount, self.rates
         )
-        return self.equity - gains
+        return [own, *self.open_entries]
 
     @cached_property
     def order_amount(self) -> Decimal:
         return self.amount(self.request, self.working_quantity)
 
-    def amount(self, request: Request, quantity: int) -> Decimal:
-        """
-        Return the most that a quantity of an order is expected to trade for.
-
-        A purchase costs no more than its limit. A sale brings no less than that: with a limit below
-        the market, it brings the last price.
-        """
-        known = self.prices.get(request.symbol)
-        last = known[0] if known else ZERO
-        limit = request.limit_price or last
-        return quantity * (limit if request.side is Side.BUY else max(limit, last))
-
-    @cached_property
-    def rates(self) -> Charges | None:
-        return charges_on(self.charges, self.now.date())
-
-    def charges_of(self, opening: Opening) -> Decimal:
-        """Return the charges on what an order may still fill, after its fills to date."""
-        if self.rates is None:
-            return ZERO
-        order, quantity, worth, paid = opening.order, opening.quantity, opening.amount, ZERO
-        if order is not None:
-            quantity += order.filled_quantity
-            worth += order.filled_amount
-            paid = order.charges_amount
-        return order_charges(self.rates, opening.request.side, quantity, worth) - paid
-
     @cached_property
     def working_quantity(self) -> int:
         """The quantity of the request that is not filled yet."""
         return self.request.quantity - (self.replaces.filled_quantity if self.replaces else 0)
-
-    @cached_property
-    def amounts(self) -> dict[str, Decimal]:
-        """
-        Signed exposure by symbol if this order and every open entry were filled.
-
-        Strategies on both sides of a symbol offset each other only until one side is closed, so the
-        larger side counts alone.
-        """
-        return {
-            symbol: long if long >= -short else short
-            for symbol, (short, long) in self.sides.items()
-        }
-
-    @cached_property
-    def scenarios(self) -> tuple[dict[str, Decimal], ...]:
-        """
-        Signed exposures by symbol that the closing of one side could leave.
-
-        What symbols offset in each other is counted with the larger sides, with the long sides and
-        with the short sides; where no symbol has two sides, these are the same.
-        """
-        if not any(short and long for short, long in self.sides.values()):
-            return (self.amounts,)
-        longs = {symbol: long or short for symbol, (short, long) in self.sides.items()}
-        shorts = {symbol: short or long for symbol, (short, long) in self.sides.items()}
-        return (self.amounts, longs, shorts)
-
-    @cached_property
-    def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """The short side (0 or less) and the long side by symbol, over all strategies."""
-        legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
-        for (strategy, symbol, product), (quantity, cost) in self.book.legs().items():
-            price = self.prices.get(symbol)
-            amount = quantity * price[0] if price else cost
-            legs[strategy, symbol, product] = (amount, amount)
-        for request, _, _, amount in self.openings:
-            key = (request.strategy, request.symbol, request.product)
-            least, most = legs.get(key, (ZERO, ZERO))
-            is_buy = request.side is Side.BUY
-            legs[key] = (least, most + amount) if is_buy else (least - amount, most)
-        sides: dict[str, tuple[Decimal, Decimal]] = {}
-        for (_, symbol, _), (least, most) in legs.items():
-            short, long = sides.get(symbol, (ZERO, ZERO))
-            sides[symbol] = (short + min(least, ZERO), long + max(most, ZERO))
-        return sides
-
-    @cached_property
-    def openings(self) -> list[Opening]:
-        """This order and the open entries."""
-        own = self.working_quantity
-        openings = [Opening(self.request, own, self.replaces, self.amount(self.request, own))]
-        for order in self.others(self.book.opening_orders()):
-            request, quantity = self._dearest(order), order.open_quantity
-            openings.append(Opening(request, quantity, order, self.amount(request, quantity)))
-        return openings
-
-    def _dearest(self, order: Order) -> Request:
-        """Return the terms of an order that trade for more: those of now, or the pending ones."""
-        if order.pending is None:
-            return order.request
-        terms = (order.request, order.pending)
-        dearest: Request = max(terms, key=lambda request: self.amount(request, 1))
-        return dearest
-
-    def sector_of(self, symbol: str) -> str:
-        """Return a symbol's sector; a symbol without one forms its own sector."""
-        known = self.instruments.get(symbol)
-        return (known.sector if known else None) or symbol
-
-    def limit_amount(self, pct: Decimal) -> Decimal:
-        return self.equity * pct / 100
 
 
 Check = Callable[[OrderContext], None]
@@ -308,6 +401,69 @@ def _at_worst(order: Order) -> Order:
         request=replace(old, quantity=quantity),
         pending=replace(new, quantity=quantity),
     )
+
+
+def _amount(request: Request, quantity: int, last: Decimal) -> Decimal:
+    limit = request.limit_price or last
+    return quantity * (limit if request.side is Side.BUY else max(limit, last))
+
+
+def _opening(
+    request: Request, quantity: int, order: Order | None, amount: Decimal, rates: Charges | None
+) -> Opening:
+    charges = ZERO
+    if rates is not None:
+        count, worth, paid = quantity, amount, ZERO
+        if order is not None:
+            count += order.filled_quantity
+            worth += order.filled_amount
+            paid = order.charges_amount
+        charges = order_charges(rates, request.side, count, worth) - paid
+    return Opening(request, quantity, order, amount, charges)
+
+
+# an order is frozen, so beside the next request it opens the same again
+@lru_cache(4096)
+def _opening_of(order: Order, last: Decimal, rates: Charges | None) -> Opening:
+    order = _at_worst(order)
+    quantity = order.open_quantity
+    terms = (order.request, order.pending)
+    # of the terms of now and the pending ones, those that trade for more
+    amount, dearest = max(
+        ((_amount(each, quantity, last), each) for each in terms if each is not None),
+        key=itemgetter(0),
+    )
+    return _opening(dearest, quantity, order, amount, rates)
+
+
+@lru_cache(64)
+def _normal_tail(confidence: float) -> tuple[float, float]:
+    """Return the quantile of the normal distribution, and the mean beyond it."""
+    normal = NormalDist()
+    score = normal.inv_cdf(confidence)
+    return score, normal.pdf(score) / (1 - confidence)
+
+
+class Use(NamedTuple):
+    """
+    What an account uses of a limit, in the unit of `limit`; `code` is that of the denial.
+
+    An order with which it were more is denied, and if `is_full_at` the limit, every further one
+    there. `of` is the symbol or sector that has it, and `detail` says how it is computed.
+    """
+
+    code: str
+    name: str
+    value: Decimal | float
+    limit: Decimal | float
+    of: str = ""
+    detail: str = ""
+    is_full_at: bool = False
+
+    def require(self) -> None:
+        """Raise OrderDeniedError if there is no more left of the limit."""
+        if self.value > self.limit or (self.is_full_at and self.value == self.limit):
+            raise _over_limit(self.code, self.name, self.value, self.limit, self.detail)
 
 
 def _over_limit(
@@ -558,10 +714,13 @@ def duplicate_signal(context: OrderContext) -> None:
 
 
 def open_orders(context: OrderContext) -> None:
-    live = context.book.live
-    count = len(live) - sum(order_id in live for order_id in context.set_aside)
-    if count >= context.limits.max_open_orders and not context.is_closing:
-        raise _over_limit("OPEN_ORDERS", "open_orders", count, context.limits.max_open_orders)
+    if not context.is_closing:
+        _open_orders_used(context).require()
+
+
+def _open_orders_used(context: AccountContext) -> Use:
+    count, most = context.open_order_count, context.limits.max_open_orders
+    return Use("OPEN_ORDERS", "open_orders", count, most, is_full_at=True)
 
 
 def order_size(context: OrderContext) -> None:
@@ -582,98 +741,143 @@ def order_size(context: OrderContext) -> None:
 def exposure(context: OrderContext) -> None:
     if context.is_closing:
         return
+    symbol = context.request.symbol
+    for use in _exposures(context, symbol, context.sector_of(symbol)):
+        use.require()
+
+
+def _exposures(context: AccountContext, symbol: str, sector: str) -> list[Use]:
     limits, amounts = context.limits, context.amounts
     count = sum(1 for amount in amounts.values() if amount)
-    if count > limits.max_positions:
-        raise _over_limit("POSITIONS", "positions", count, limits.max_positions)
-    sector = context.sector_of(context.request.symbol)
-    in_sector = [abs(held) for name, held in amounts.items() if context.sector_of(name) == sector]
-    values: tuple[tuple[str, Decimal, Decimal], ...] = (
-        ("SYMBOL_AMOUNT", abs(amounts[context.request.symbol]), limits.max_symbol_pct),
-        ("SECTOR_AMOUNT", sum(in_sector, ZERO), limits.max_sector_pct),
-        ("GROSS_AMOUNT", sum(map(abs, amounts.values()), ZERO), limits.max_gross_pct),
+    values: tuple[tuple[str, Decimal, Decimal, str], ...] = (
+        ("SYMBOL_AMOUNT", abs(amounts.get(symbol, ZERO)), limits.max_symbol_pct, symbol),
+        ("SECTOR_AMOUNT", context.by_sector.get(sector, ZERO), limits.max_sector_pct, sector),
+        ("GROSS_AMOUNT", context.gross_amount, limits.max_gross_pct, ""),
         (
             "NET_AMOUNT",
             max(abs(sum(each.values(), ZERO)) for each in context.scenarios),
             limits.max_net_pct,
+            "",
         ),
     )
-    for code, value, pct in values:
-        if value > context.limit_amount(pct):
-            raise _over_limit(code, "amount", value, context.limit_amount(pct))
+    return [
+        Use("POSITIONS", "positions", count, limits.max_positions),
+        *(
+            Use(code, "amount", value, context.limit_amount(pct), of)
+            for code, value, pct, of in values
+        ),
+    ]
 
 
 def cash(context: OrderContext) -> None:
     request = context.request
-    if request.product is not Product.CNC or request.side is Side.SELL:
-        return
-    required = sum(
-        (
-            opening.amount + context.charges_of(opening)
-            for opening in context.openings
-            if opening.request.side is Side.BUY
-        ),
-        ZERO,
-    )
-    if required > context.book.cash_amount:
-        raise _over_limit("CASH", "amount", required, context.book.cash_amount)
+    if request.product is Product.CNC and request.side is Side.BUY:
+        _cash_used(context).require()
+
+
+def _cash_used(context: AccountContext) -> Use:
+    return Use("CASH", "amount", context.required_cash_amount, context.book.cash_amount)
 
 
 def margin(context: OrderContext) -> None:
-    if context.request.product is not Product.MIS or context.is_closing:
-        return
-    exposed = sum(map(abs, context.amounts.values()), ZERO)
-    charges = sum(map(context.charges_of, context.openings), ZERO)
-    required = exposed * context.limits.margin_pct / 100 + charges
-    if required > context.margin_amount:
-        raise _over_limit("MARGIN", "margin", required, context.margin_amount)
+    if context.request.product is Product.MIS and not context.is_closing:
+        _margin_used(context).require()
+
+
+def _margin_used(context: AccountContext) -> Use:
+    required = context.required_margin_amount(context.limits.margin_pct)
+    return Use("MARGIN", "margin", required, context.margin_amount)
 
 
 def losses(context: OrderContext) -> None:
     if context.is_closing:
         return
-    book, limits = context.book, context.limits
-    lost = book.session_start_amount - context.equity
-    most = book.session_start_amount * limits.max_daily_loss_pct / 100
-    if lost >= most:
-        raise _over_limit("DAILY_LOSS", "loss", lost, most)
-    drawdown = 100 * (1 - context.equity / max(book.peak_amount, context.equity))
-    if drawdown >= limits.max_drawdown_pct:
-        raise _over_limit("DRAWDOWN", "drawdown_pct", drawdown, limits.max_drawdown_pct)
-    if book.consecutive_losses >= limits.max_consecutive_losses:
-        raise _over_limit(
-            "LOSSES", "losses", book.consecutive_losses, limits.max_consecutive_losses
-        )
-    if book.entry_count >= limits.max_trades and context.replaces is None:
-        raise _over_limit("TRADES", "trades", book.entry_count, limits.max_trades)
+    for use in _lost(context):
+        use.require()
+    if context.replaces is None:
+        _trades_used(context).require()
+
+
+def _lost(context: AccountContext) -> list[Use]:
+    book, limits, equity = context.book, context.limits, context.equity
+    start, peak = book.session_start_amount, max(book.peak_amount, context.equity)
+    values: tuple[tuple[str, str, Decimal | float, Decimal | float], ...] = (
+        ("DAILY_LOSS", "loss", start - equity, start * limits.max_daily_loss_pct / 100),
+        ("DRAWDOWN", "drawdown_pct", 100 * (1 - equity / peak), limits.max_drawdown_pct),
+        ("LOSSES", "losses", book.consecutive_losses, limits.max_consecutive_losses),
+    )
+    return [Use(*each, is_full_at=True) for each in values]
+
+
+def _trades_used(context: AccountContext) -> Use:
+    count, most = context.book.entry_count, context.limits.max_trades
+    return Use("TRADES", "trades", count, most, is_full_at=True)
 
 
 def value_at_risk(context: OrderContext) -> None:
-    if context.is_closing:
-        return
+    if not context.is_closing:
+        for use in _tail_losses(context, context.request.symbol):
+            use.require()
+
+
+def _tail_losses(context: AccountContext, symbol: str) -> list[Use]:
+    """Return VaR and expected shortfall; raise OrderDeniedError if they cannot be computed."""
     deviation = 0.0
     for scenario in context.scenarios:
         amounts = {symbol: float(amount) for symbol, amount in scenario.items() if amount}
         found = context.covariances.standard_deviation(amounts)
         if found is None:
-            raise OrderDeniedError(
-                "VAR_UNAVAILABLE", f"symbol={context.request.symbol}, covariances=missing"
-            )
+            raise OrderDeniedError("VAR_UNAVAILABLE", f"symbol={symbol}, covariances=missing")
         if not math.isfinite(found):
-            raise OrderDeniedError(
-                "NOT_FINITE", f"symbol={context.request.symbol}, standard_deviation={found}"
-            )
+            raise OrderDeniedError("NOT_FINITE", f"symbol={symbol}, standard_deviation={found}")
         deviation = max(deviation, found)
-    normal = NormalDist()
-    score = normal.inv_cdf(context.limits.var_confidence)
-    shortfall = normal.pdf(score) / (1 - context.limits.var_confidence)
-    for code, value, pct in (
-        ("VAR", score * deviation, context.limits.max_var_pct),
-        ("ES", shortfall * deviation, context.limits.max_es_pct),
-    ):
-        if value > float(context.limit_amount(pct)):
-            of = f", confidence={context.limits.var_confidence:g}, horizon_sessions=1"
-            raise _over_limit(code, "amount", value, context.limit_amount(pct), of)
+    limits = context.limits
+    score, shortfall = _normal_tail(limits.var_confidence)
+    how = f", confidence={limits.var_confidence:g}, horizon_sessions=1"
+    return [
+        Use(code, "amount", factor * deviation, float(context.limit_amount(pct)), detail=how)
+        for code, factor, pct in (
+            ("VAR", score, limits.max_var_pct),
+            ("ES", shortfall, limits.max_es_pct),
+        )
+    ]
+
+
+def limits_used(context: AccountContext) -> list[Use]:
+    """
+    Return what an account uses of its limits, as the checks of its next order count it.
+
+    Of the limits of a symbol, a sector and an order it is the largest. VaR and expected shortfall
+    are left out if they cannot be computed: then an order that opens is denied.
+    """
+    limits, openings = context.limits, context.openings
+    symbol = _largest(context.amounts)
+    uses = [
+        *_lost(context),
+        *_exposures(context, symbol, _largest(context.by_sector)),
+        _open_orders_used(context),
+        _trades_used(context),
+        Use(
+            "ORDER_QUANTITY",
+            "quantity",
+            max((each.request.quantity for each in openings), default=0),
+            limits.max_order_quantity,
+        ),
+        Use(
+            "ORDER_AMOUNT",
+            "amount",
+            max((each.amount for each in openings), default=ZERO),
+            context.limit_amount(limits.max_order_pct),
+        ),
+        _margin_used(context) if limits.product is Product.MIS else _cash_used(context),
+    ]
+    with suppress(OrderDeniedError):
+        uses += _tail_losses(context, symbol)
+    return uses
+
+
+def _largest(amounts: Mapping[str, Decimal]) -> str:
+    return max(amounts, key=lambda name: abs(amounts[name]), default="")
 
 
 CHECKS: tuple[Check, ...] = (

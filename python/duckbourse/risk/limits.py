@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from datetime import time
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import combinations, starmap
+from operator import mul
 
 import msgspec
 
@@ -110,19 +112,16 @@ class Covariances(msgspec.Struct, frozen=True):
 
         None if a covariance is missing, and NaN if one is no finite number.
         """
-        total = 0.0
         symbols = sorted(amounts)
-        for place, other in enumerate(symbols):
-            of_other = 0.0
-            for one in symbols[:place]:
-                covariance = self.by_pair.get((one, other))
-                if covariance is None:
-                    return None
-                of_other += 2 * amounts[one] * covariance
-            variance = self.by_pair.get((other, other))
-            if variance is None:
-                return None
-            total += amounts[other] * (of_other + amounts[other] * variance)
+        held = [amounts[symbol] for symbol in symbols]
+        try:
+            variances = [self.by_pair[symbol, symbol] for symbol in symbols]
+            covariances = list(map(self.by_pair.__getitem__, combinations(symbols, 2)))
+        except KeyError:
+            return None
+        products = starmap(mul, combinations(held, 2))
+        total = 2 * sum(map(mul, products, covariances))
+        total += sum(map(mul, map(mul, held, held), variances))
         return math.sqrt(max(total, 0.0)) if math.isfinite(total) else math.nan
 
 

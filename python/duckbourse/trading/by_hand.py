@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 
 from duckbourse.names import did_you_mean
 from duckbourse.orders.denial import OrderDeniedError
@@ -314,7 +315,7 @@ class HandOrders:
                 return self._unknown(symbol)
             return _refused(f"nothing of {symbol} is held{of}")
 
-        known = set(book.fills)
+        known, ordered = set(book.fills), set(book.orders)
         owners = {
             (book.orders[each].request.strategy, book.orders[each].request.product) for each in ids
         }
@@ -328,7 +329,14 @@ class HandOrders:
                 and (fill.symbol, fill.product) == (symbol, product)
                 and book.orders[fill.order_id].request.strategy == strategy
             ]
-            shares = book.quantity_of(strategy, symbol, product) - sum(later)
+            crossed = sum(
+                order.request.side.sign * order.filled_quantity
+                for order in chain.from_iterable(map(book.exits_of, ids))
+                if order.request.order_id not in ordered
+                and order.is_crossed
+                and (order.request.strategy, order.request.product) == (strategy, product)
+            )
+            shares = book.quantity_of(strategy, symbol, product) - sum(later) - crossed
             count = abs(shares)
             for signed in later:
                 is_closing = shares * signed < 0
@@ -348,6 +356,13 @@ class HandOrders:
             if not total:
                 done = f"nothing of {symbol} is held"
             is_final = not held and not opening
+            left = [
+                f"{signed:+} of {strategy or 'nobody'}"
+                for (strategy, name, _), signed in book.legs().items()
+                if name == symbol
+            ]
+            if is_final and left:
+                done += f"; {symbol} is still held: {', '.join(left)}"
             return Answer(
                 is_obeyed=True,
                 is_final=is_final,

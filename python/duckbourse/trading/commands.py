@@ -29,7 +29,6 @@ from duckbourse import clock
 from duckbourse.disk import private, private_folder
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
-from duckbourse.orders.order import Reason
 from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
@@ -37,7 +36,6 @@ log = structlog.get_logger()
 FOLDER = "commands"
 PREPARED = ("halt", "square-off")
 STOPS = frozenset(PREPARED)
-CLOSING = ", and all is closed by hand"
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
 # what a damaged file raises
@@ -72,9 +70,9 @@ class Command(msgspec.Struct, frozen=True):
 
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
     names the file, and is not in it. `number` is higher than those of all commands that waited when
-    it was sent, whatever the clock showed. `lifts` is the state that a resume was sent to lift, as
-    `state_of` gives it, and `lifts_requests` has the ids of the halts and square-offs that waited
-    then; it lifts nothing that came later. If `lifts` is None, it lifts whatever there is.
+    it was sent, whatever the clock showed. `lifts` is the number of the last stop in the book
+    when a resume was sent, and `lifts_requests` has the ids of the halts and square-offs that
+    waited then; it lifts nothing that came later. If `lifts` is None, it lifts whatever there is.
     """
 
     name: str
@@ -84,22 +82,22 @@ class Command(msgspec.Struct, frozen=True):
     request_id: str = ""
     order: OrderByHand | None = None
     number: int = 0
-    lifts: str | None = None
+    lifts: int | None = None
     lifts_requests: tuple[str, ...] = ()
 
 
-def state_of(book: Book) -> str:
-    """Return the state of an account, why, and by whom: it names one halt among others."""
-    closing = CLOSING if book.flatten_reason is Reason.BY_HAND else ""
-    return f"{book.state}: {book.state_reason} (by {book.state_by}){closing}"
+def unseen_stop(book: Book, resume: Command) -> str | None:
+    """
+    Return what stopped an account last after a resume was sent; None if nothing did.
 
-
-def saw(resume: Command, stop: str) -> bool:
-    """Return whether the sender of a resume saw this state; what is closed ends with a session."""
-    return resume.lifts is not None and stop in (
-        resume.lifts,
-        resume.lifts.removesuffix(CLOSING),
-    )
+    Whoever saw a stop knew of those before it, whatever hid them since.
+    """
+    if resume.lifts is None:
+        return None
+    for number, stop in sorted(book.stops.items(), reverse=True):
+        if number > resume.lifts and stop.request_id not in resume.lifts_requests:
+            return stop.what
+    return None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +139,7 @@ def send(
     request_id: str = "",
     seconds: float | None = None,
     order: OrderByHand | None = None,
-    lifts: str | None = None,
+    lifts: int | None = None,
 ) -> Path:
     """
     Send a command to the loop of a session; return its file.
@@ -150,7 +148,10 @@ def send(
     full disk a prepared command is sent instead, without the reason.
     """
     commands = folder / FOLDER
-    private_folder(commands)
+    try:
+        private_folder(commands)
+    except OSError as error:
+        raise wrap_os_error(error, commands) from error
     now = clock.machine_now()
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
     command = Command(name, reason, getpass.getuser(), expires_at, order=order, lifts=lifts)

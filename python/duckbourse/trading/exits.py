@@ -13,7 +13,7 @@ Pauses are measured in seconds that never go back, so a clock that is set does n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,6 +21,7 @@ from decimal import Decimal
 from functools import partial
 
 import structlog
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.orders import events
@@ -128,13 +129,65 @@ class ExitManager:
             del self._works[entry_id]
         await self._cancel_exits_of_nothing()
         for entry in held:
-            entry_id = entry.request.order_id
             self._trigger_guarded(entry)
+        self._cross(held)
+        for entry in held:
+            entry_id = entry.request.order_id
             if entry_id in self.book.exit_reason:
                 await self._calls.start(entry_id, partial(self._work_on, entry_id))
             elif self._resting is not None:
                 await self._calls.start(entry_id, partial(self._rest, self._resting, entry))
         await self._calls.wait()
+
+    def _cross(self, held: Sequence[Order]) -> None:
+        """Let what is closed on both sides of a symbol close each other, instead of two orders."""
+        for one in held:
+            for other in self._offsets(one):
+                symbol = one.request.symbol
+                with self._unharmed_by("crossing", one.request.order_id):
+                    is_busy = any(
+                        order.request.symbol == symbol
+                        and order.request.strategy in (one.request.strategy, other.request.strategy)
+                        for order in self.book.open_orders()
+                    )
+                    if is_busy or self._is_called(one) or self._is_called(other):
+                        continue
+                    quantity = min(
+                        self.book.held_quantity(each.request.order_id) for each in (one, other)
+                    )
+                    if not quantity:
+                        continue
+                    price = self._price(one) or self._reference(one)
+                    exit_of = partial(self._crossing, quantity=quantity, price=price)
+                    self._manager.record(
+                        events.LegsCrossed(
+                            at=clock.now(), requests=(exit_of(one), exit_of(other)), price=price
+                        )
+                    )
+
+    def _crossing(self, entry: Order, *, quantity: int, price: Decimal) -> Request:
+        return replace(self._request(entry, quantity, 0), quantity=quantity, limit_price=price)
+
+    def _is_called(self, entry: Order) -> bool:
+        return entry.request.order_id in self._calls
+
+    def _offsets(self, entry: Order) -> list[Order]:
+        """Return the entries on the other side that are closed too, and may close each other."""
+        entered = entry.request
+        if (
+            entered.order_id not in self.book.exit_reason
+            or not self.book.held_quantity(entered.order_id)
+            or self.book.is_provisional(entered.symbol, entered.product)
+        ):
+            return []
+        return [
+            other
+            for other in self.book.held_entries()
+            if (request := other.request).side is not entered.side
+            and (request.symbol, request.product) == (entered.symbol, entered.product)
+            and request.order_id in self.book.exit_reason
+            and request.reason is entered.reason is Reason.ENTRY
+        ]
 
     async def end(self) -> None:
         """Wait for the answers to what was sent."""
@@ -359,11 +412,20 @@ class ExitManager:
                 await self._take_over(entry_id, live[-1], work)
             elif live:
                 await self._reprice(entry_id, live[-1], work)
-            elif must_wait:
+            elif must_wait or self._awaits_the_other_side(entry_id, work):
                 work.detail = "another order in the symbol has to end first"
             else:
                 await self._try(entry_id, work)
         self._alert(entry_id, work)
+
+    def _awaits_the_other_side(self, entry_id: str, work: Work) -> bool:
+        """Return whether a stop at the broker is about to give way, so that both sides cross."""
+        patience = self._publication().limits.exit_reprice_ms / 1000
+        return clock.session_seconds() - work.began < patience and any(
+            order.is_resting
+            for other in self._offsets(self.book.orders[entry_id])
+            for order in self.book.exits_of(other.request.order_id)
+        )
 
     async def _take_over(self, entry_id: str, order: Order, work: Work) -> None:
         """Cancel the stop that rests at the broker, unless it is about to trigger by itself."""

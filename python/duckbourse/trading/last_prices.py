@@ -1,5 +1,5 @@
 """
-The last prices of what an account holds, for the commands beside its loop.
+The last prices of what an account holds or has ordered, for who looks beside its loop.
 
 The loop writes them about once a second to `prices.json` in the account's folder, with the instants
 at which they were traded. They are for display: nothing is traded on them, and no sync is waited

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
@@ -48,10 +49,11 @@ from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
-from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, saw, state_of
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, unseen_stop
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.scans import LiveScans
+from duckbourse.trading.session_folder import what_is_held
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
 from duckbourse.words import counted, in_words, shares
@@ -117,9 +119,6 @@ class Trader:
         manager.bus.subscribe(events.StrategyFailed, self._on_strategy_failed)
         self.folder = folder
         self._inbox = Inbox(folder)
-        # what has stopped the account since it was active, oldest first: the state, and the id of
-        # the command that asked for it, empty if none did
-        self._stops: list[tuple[str, str]] = []
         self.on_batch = on_batch
         self.scans = scans
         self.recorder = recorder
@@ -481,8 +480,7 @@ class Trader:
         signals = {signal.signal_id: signal for signal in publication.signals} | self._live_signals
         ordered = sorted(signals.values(), key=signal_order)
         # what is held is looked after, also if this publication no longer has it
-        held = {position.symbol for position in self.book.open_positions()}
-        held |= {entry.request.symbol for entry in self.book.held_entries()}
+        held = self.book.held_symbols()
         kept = {
             symbol: self.publication.instruments.get(symbol) or unlisted(symbol)
             for symbol in held - publication.instruments.keys()
@@ -577,12 +575,12 @@ class Trader:
         self._passed_at = clock.elapsed_seconds()
 
     def write_prices(self) -> None:
-        """Write the last prices of what is held, for the commands beside the loop."""
+        """Write the last prices of what is held or ordered, for who looks beside the loop."""
         self._written_at = clock.elapsed_seconds()
-        held = {position.symbol for position in self.book.open_positions()}
-        held |= {entry.request.symbol for entry in self.book.held_entries()}
+        ordered = {order.request.symbol for order in self.book.open_orders()}
+        shown = sorted({*self.book.held_symbols(), *ordered})
         try:
-            last_prices.write(self.folder, self.publication.session_date, sorted(held), self.prices)
+            last_prices.write(self.folder, self.publication.session_date, shown, self.prices)
         except Exception as error:  # they are for display alone
             if not self._is_price_file_old:
                 log.warning("last prices not written", exc_info=error)
@@ -728,8 +726,7 @@ class Trader:
         if newest is None:
             return
         most = self.publication.limits.max_silence_seconds
-        for position in self.book.open_positions():
-            symbol = position.symbol
+        for symbol in sorted(self.book.held_symbols()):
             seconds = self.prices.seconds_of_silence(symbol)
             if seconds is None:
                 seconds = (newest - self.publication.opens_at).total_seconds()
@@ -832,58 +829,33 @@ class Trader:
 
     def _handle_command(self, command: Command) -> Answer:
         self.exits.retry_now()
-        self._note_stop()
+        set_state = partial(self.manager.set_state, request_id=command.request_id)
         match command.name:
             case "halt":
-                self.manager.set_state(TradingState.HALTED, command.reason, command.by)
+                set_state(TradingState.HALTED, command.reason, command.by)
             case "resume":
                 if self.manager.journal.failure is not None:
                     return Answer(is_obeyed=False, message=str(self.manager.journal.failure))
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
-                if (later := self._unseen_stop(command)) is not None:
+                if (later := unseen_stop(self.book, command)) is not None:
                     later = f"{later} came after it was sent; ask again to lift that"
                     return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
             case "square-off":
                 if self.book.state is not TradingState.HALTED:
-                    self.manager.set_state(TradingState.REDUCING, command.reason, command.by)
+                    set_state(TradingState.REDUCING, command.reason, command.by)
                 elif self.reconciliation.may_be_lifted:  # no start ends what a person wants
-                    self.manager.set_state(TradingState.HALTED, command.reason, command.by)
+                    set_state(TradingState.HALTED, command.reason, command.by)
+                else:  # another stop, for the reason that stands
+                    set_state(TradingState.HALTED, self.book.state_reason, self.book.state_by)
                 self.flatten(Reason.BY_HAND)
             case _:
                 return Answer(is_obeyed=False, message=f"there is no command {command.name!r}")
-        self._note_stop(command.request_id)
         is_active = self.book.state is TradingState.ACTIVE
         why = "" if is_active else f": {self.book.state_reason}"
         return Answer(is_obeyed=True, message=f"{self.book.state}{why}")
-
-    def _note_stop(self, request_id: str = "") -> None:
-        if self.book.state is TradingState.ACTIVE:
-            self._stops.clear()
-            return
-        stop = state_of(self.book)
-        is_known = bool(self._stops) and self._stops[-1][0] == stop
-        if is_known and request_id:
-            self._stops.pop()  # a command that asks for it again came later
-        if request_id or not is_known:
-            self._stops.append((stop, request_id))
-
-    def _unseen_stop(self, resume: Command) -> str | None:
-        """
-        Return the last state that stopped the account after a resume was sent; None if none did.
-
-        Whoever saw a state knew of those before it, whatever hid them since.
-        """
-        if resume.lifts is None:
-            return None
-        for stop, request_id in reversed(self._stops):
-            if saw(resume, stop):
-                return None
-            if not request_id or request_id not in resume.lifts_requests:
-                return stop
-        return None
 
     def _with_effect(self, answer: Answer, entries: Sequence[str]) -> Answer:
         """Return the answer with what became of the entries that were open, and what is held."""
@@ -896,10 +868,13 @@ class Trader:
             parts.append(f"{counted(cancelled, 'open entry', 'open entries')} ended")
         if left:
             parts.append(f"{counted(len(left), 'entry', 'entries')} still open")
-        if not held:
+        named = ", ".join(chain.from_iterable(what_is_held(self.book).values()))
+        if not named:
             parts.append("no position is open")
         elif self.book.flatten_reason is not None:
-            parts.append(f"closing {_named(held)}")
+            parts.append(f"closing {named}")
+        elif not held:  # each strategy has exits of its own
+            parts.append(f"held: {named}")
         else:
             watched = [each for each in held if self._has_exits(each)]
             bare = [each for each in held if each not in watched]

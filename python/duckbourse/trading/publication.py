@@ -170,6 +170,30 @@ def load(
     )
 
 
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
+    """What the limits of an account are compared with, of one publication and some symbols."""
+
+    limits: Limits
+    instruments: dict[str, Instrument]
+    charges: tuple[Charges, ...]
+    covariances: Covariances
+
+
+def load_risk(
+    connection: duckdb.DuckDBPyConnection, account: str, session_date: date, symbols: list[str]
+) -> Risk:
+    """Read limits and risk of an account; raise ConfigurationError if it is not published."""
+    read = _Reader(connection)
+    limits = _limits(read, account)
+    instruments = _instruments(read, limits.calendar, session_date)
+    return Risk(
+        limits=limits,
+        instruments=instruments,
+        charges=_charges(read, limits),
+        covariances=_covariances(read, sorted(instruments), session_date, symbols),
+    )
+
+
 def session_today(account: str) -> date:
     """Return today's session where an account trades; raise ConfigurationError if there is none."""
     connection = open_published()
@@ -313,6 +337,11 @@ def charges_of(connection: duckdb.DuckDBPyConnection, account: str) -> tuple[Cha
     return _charges(read, _limits(read, account))
 
 
+def limits_of(connection: duckdb.DuckDBPyConnection, account: str) -> Limits:
+    """Read the limits of an account; raise ConfigurationError if there is no such account."""
+    return _limits(_Reader(connection), account)
+
+
 def _charges(read: _Reader, limits: Limits) -> tuple[Charges, ...]:
     rows = read.rows("from seeds.charges where segment = ?", limits.segment)
     return tuple(msgspec.convert(row, Charges, strict=False) for row in rows)
@@ -446,9 +475,13 @@ def _signals(
     return to_signals(rows, zone, scanners)
 
 
-def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
+def _covariances(
+    read: _Reader, instruments: list[str], day: date, symbols: list[str] | None = None
+) -> Covariances:
     """
     Read the sample covariances of daily total returns over the sessions before a day.
+
+    They are of some symbols or of all instruments, whose sessions count in either case.
 
     Each symbol has its own mean and its own number of returns, and a return that it lacks adds
     nothing. So its variance is that of the returns that it has, the matrix is positive semidefinite
@@ -474,7 +507,7 @@ def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
                 / lag(total_return_close) over (partition by symbols.symbol order by session_date)
                 - 1 as daily_return
             from sessions
-            cross join (select unnest($1) as symbol) as symbols
+            cross join (select unnest($3) as symbol) as symbols
             left join closes using (symbol, session_date)
         ),
         known as (
@@ -500,7 +533,8 @@ def _covariances(read: _Reader, symbols: list[str], day: date) -> Covariances:
         from scaled as one
         inner join scaled as other on one.symbol <= other.symbol
         """,
-        symbols,
+        instruments,
         day,
+        instruments if symbols is None else sorted({*instruments} & {*symbols}),
     )
     return Covariances({(one, other): value for one, other, value in rows})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from duckbourse.errors import ConfigurationError, TradingError
-from duckbourse.trading.commands import Answer, listed, send, state_of, withdraw
+from duckbourse.trading.commands import Answer, listed, send, withdraw
 from duckbourse.trading.session_folder import SessionFolder, is_traded, read
 
 LOOP_ANSWER_SECONDS = 10.0
@@ -14,7 +14,7 @@ LOOP_ANSWER_SECONDS = 10.0
 
 def send_request(session: SessionFolder, name: str, reason: str) -> Path:
     """Send a halt, a square-off or a resume, which lifts what stops the account by now."""
-    lifts = state_of(read(session)[0]) if name == "resume" else None
+    lifts = read(session)[0].stop_number if name == "resume" else None
     return send(session.path, name, reason, lifts=lifts)
 
 

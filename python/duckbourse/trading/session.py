@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import IO, TextIO, cast
 
@@ -33,11 +34,11 @@ from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session_folder import LOG, traded_until
+from duckbourse.trading.session_folder import LOG, traded_until, what_is_held
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 from duckbourse.trading.subscribers import Subscriber, subscribe
 from duckbourse.trading.watchdog import watched
-from duckbourse.words import counted, shares
+from duckbourse.words import counted
 
 log = structlog.get_logger()
 
@@ -216,7 +217,7 @@ def summary(book: Book) -> str:
     gain = book.equity_amount({}) - book.session_start_amount
     trips = book.session_round_trips()
     won = sum(1 for trip in trips if trip > 0)
-    held = ", ".join(shares(each.symbol, each.quantity) for each in book.open_positions())
+    held = ", ".join(chain.from_iterable(what_is_held(book).values()))
     return (
         f"net {gain:+,.2f}, {counted(len(trips), 'round trip')}, {won} won,"
         f" {f'held: {held}' if held else 'nothing held'}"

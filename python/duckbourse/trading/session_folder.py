@@ -14,7 +14,7 @@ import asyncio
 import csv
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from decimal import Decimal
@@ -313,65 +313,77 @@ async def _begin_at_paper(
 def _actions_due(
     publication: Publication, folder: SessionFolder, book: Book, at: datetime
 ) -> list[events.CorporateActionApplied | events.CorporateActionMissed]:
-    """Return what happened to what is held, since it was opened, and is not in the book yet."""
+    """
+    Return what happened to what is held, since it was opened, and is not in the book yet.
+
+    What was held on the ex-date of an action and traded before the action was known has missed it,
+    whatever is held of it now.
+    """
     averages = {entered.request.symbol: entered.average_price for entered in book.held_entries()}
     averages |= {held.symbol: held.average_price for held in book.open_positions()}
     found: list[events.CorporateActionApplied | events.CorporateActionMissed] = []
+    since = _Since(folder, book.session_date)
     for action in sorted(publication.actions, key=lambda each: each.order):
+        symbol = action.symbol
         if (
-            action.symbol not in averages
-            or book.session_date is None
+            book.session_date is None
             or action.action_id in book.action_ids
             or action.ex_date > publication.session_date
         ):
             continue
         if action.ex_date <= book.session_date:
-            is_traded_since = _is_traded_since(folder, book, action)
-            if is_traded_since is None:
-                continue
-            if is_traded_since:
+            if symbol not in since.held_at(action.ex_date):
+                continue  # all that is held was opened without it
+            if since.is_traded(symbol, action.ex_date):
                 found.append(events.CorporateActionMissed(at=at, action=action))
                 continue
-        known = publication.instruments.get(action.symbol)
+        if symbol not in averages:
+            continue
+        known = publication.instruments.get(symbol)
         price = known.prior_close if known else None
-        average = averages[action.symbol]
+        average = averages[symbol]
         if price is None and average is not None:
             price = action.price_after(average)
         found.append(events.CorporateActionApplied(at=at, action=action, price=price))
     return found
 
 
-def _is_traded_since(folder: SessionFolder, book: Book, action: CorporateAction) -> bool | None:
-    """
-    Return whether a symbol was traded since an action that arrives late.
+class _Since:
+    """What the sessions of an account traded from a day on, to its last session."""
 
-    None if all that is held was opened on its ex-date or later, and so without it.
-    """
-    last = book.session_date
-    opened = [
-        entered.sent_at.date()
-        for entered in book.held_entries()
-        if entered.request.symbol == action.symbol and entered.sent_at is not None
-    ]
-    if last is None or (opened and action.ex_date <= min(opened)):
-        return None
-    archived = {
-        day: path for day, path in _archived(folder.path).items() if action.ex_date <= day <= last
-    }
-    since = [read_archive(path) for path in archived.values()]
-    if last not in archived:
-        since.append(read_journal(folder.path))
-    opening = since[0][0]
-    if not isinstance(opening, events.AccountCarried) or not any(
-        held.symbol == action.symbol and (held.quantity or held.entries)
-        for held in opening.carried.held
-    ):
-        return None
-    return any(
-        isinstance(event, events.FillBooked) and event.fill.symbol == action.symbol
-        for recorded in since
-        for event in recorded
-    )
+    def __init__(self, folder: SessionFolder, last: date | None) -> None:
+        self._path = folder.path
+        self._last = last
+        self._archived = _archived(folder.path)
+        self._held: dict[date, frozenset[str]] = {}
+
+    def _sessions(self, day: date) -> list[date]:
+        assert self._last is not None, "something was traded"
+        found = {each for each in self._archived if day <= each <= self._last}
+        return sorted(found | {self._last})
+
+    def _read(self, session: date, most: int | None = None) -> Sequence[Event]:
+        path = self._archived.get(session)
+        return read_archive(path, most) if path else read_journal(self._path)[:most]
+
+    def held_at(self, day: date) -> frozenset[str]:
+        """Return the symbols that were held when the first session from this day on began."""
+        session = self._sessions(day)[0]
+        if session not in self._held:
+            [opening] = self._read(session, 1)
+            held = opening.carried.held if isinstance(opening, events.AccountCarried) else ()
+            self._held[session] = frozenset(
+                each.symbol for each in held if each.quantity or each.entries
+            )
+        return self._held[session]
+
+    def is_traded(self, symbol: str, day: date) -> bool:
+        """Return whether a symbol was traded in a session from this day on."""
+        return any(
+            isinstance(event, events.FillBooked) and event.fill.symbol == symbol
+            for session in self._sessions(day)
+            for event in self._read(session)
+        )
 
 
 def left_open(folder: SessionFolder, before: Book) -> str:
@@ -592,14 +604,26 @@ def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> N
     )
 
 
-def sessions() -> list[SessionFolder]:
-    """Return the last session of each account."""
-    return [_folder_of(file) for file in _files()]
+def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
+    """
+    Return the sessions that a process is trading.
 
-
-def trading_now() -> list[SessionFolder]:
-    """Return the sessions that a process is trading."""
-    return [_folder_of(file) for file in _files() if state.holder(file.parent / LOCK)]
+    The second value has what is wrong with others that are traded, by account.
+    """
+    found, damaged = [], {}
+    for file in _files():
+        process = state.holder(file.parent / LOCK)
+        if process is None:
+            continue
+        try:
+            found.append(_folder_of(file))
+        except ConfigurationError as error:
+            account = file.parent.name
+            damaged[account] = ConfigurationError(
+                f"the loop of {account}, process {process}, cannot be reached: {error}",
+                f"stop it by `kill -INT {process}`, remove {file}, and trade {account} again",
+            )
+    return found, damaged
 
 
 def readable_sessions() -> tuple[list[SessionFolder], list[ConfigurationError]]:
@@ -623,9 +647,11 @@ def is_traded(session: SessionFolder) -> bool:
     return state.holder(session.path / LOCK) is not None
 
 
-def what_is_open(book: Book) -> str:
-    """Return the positions and orders that are open, in words; empty if there are none."""
-    positions = book.open_positions()
+def what_is_held(
+    book: Book, products: Collection[Product] = tuple(Product)
+) -> dict[str, list[str]]:
+    """Return what is held of some products, in words, by what it is; nothing under what is none."""
+    positions = [each for each in book.open_positions() if each.product in products]
     netted = {(each.symbol, each.product) for each in positions}
     found = {
         "positions open": [shares(each.symbol, each.quantity) for each in positions],
@@ -636,14 +662,20 @@ def what_is_open(book: Book) -> str:
                 (entry.request, book.held_quantity(entry.request.order_id))
                 for entry in book.held_entries()
             )
-            if (request.symbol, request.product) not in netted
-        ],
-        "orders at work": [
-            shares(each.request.symbol, each.request.side.sign * each.open_quantity)
-            for each in book.opening_orders()
+            if request.product in products and (request.symbol, request.product) not in netted
         ],
     }
-    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items() if names)
+    return {what: names for what, names in found.items() if names}
+
+
+def what_is_open(book: Book) -> str:
+    """Return the positions and orders that are open, in words; empty if there are none."""
+    working = [
+        shares(each.request.symbol, each.request.side.sign * each.open_quantity)
+        for each in book.opening_orders()
+    ]
+    found = what_is_held(book) | ({"orders at work": working} if working else {})
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items())
 
 
 def _products_open(book: Book) -> set[Product]:

@@ -20,7 +20,7 @@ from duckbourse.errors import ConfigurationError
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.events import Event
-from duckbourse.orders.order import Reason, Request
+from duckbourse.orders.order import Fill, Reason, Request
 from duckbourse.trading.strategy import (
     BY_HAND,
     Context,
@@ -57,6 +57,9 @@ def open_strategies(
                 f"the strategy {name} has no method generate_orders",
                 "name a class with the methods of duckbourse.trading.strategy.Strategy",
             )
+        for method in ("generate_orders", "on_start", "on_fill"):
+            what = f"{method} of the strategy {name}"
+            plugins.refuse_async(what, getattr(of_name, method, None))
         if "." in booked:
             raise ConfigurationError(
                 f"the strategy {name} would be booked as {booked}, like a preset of a scanner",
@@ -179,17 +182,23 @@ class Strategies:
 
     def on_event(self, event: Event) -> None:
         """Notify a strategy of its fill; one that its trades will replace is not reported."""
-        if not isinstance(event, events.FillBooked) or event.fill.is_provisional:
-            return
+        match event:
+            case events.FillBooked(fill=fill) if not fill.is_provisional:
+                self._on_fill(fill)
+            case events.LegsCrossed(fills=fills):
+                for fill in fills:
+                    self._on_fill(fill)
+
+    def _on_fill(self, fill: Fill) -> None:
         for name, strategy in list(self._strategies.items()):
             on_fill = getattr(strategy, "on_fill", None)
             if on_fill is None:
                 continue
             try:
                 context = self._context(name)
-                order = context.account.orders.get(event.fill.order_id)
+                order = context.account.orders.get(fill.order_id)
                 if order is not None and context.owns(order):
-                    on_fill(context, order, event.fill)
+                    on_fill(context, order, fill)
             except Exception as error:  # user code
                 self._fail(name, error)
 

@@ -26,6 +26,7 @@ def open_subscribers(names: Iterable[str]) -> dict[str, Subscriber]:
             raise ConfigurationError(
                 f"the subscriber {name} is no function", "name a function of a Bus"
             )
+        plugins.refuse_async(f"the subscriber {name}", subscriber)
     return found
 
 
@@ -34,6 +35,8 @@ def subscribe(subscribers: Mapping[str, Subscriber], bus: Bus) -> None:
     for name, subscriber in subscribers.items():
         try:
             subscriber(bus)
+        except ConfigurationError:
+            raise
         except Exception as error:  # whatever its function raises
             raise ConfigurationError(
                 f"the subscriber {name} failed: {error!r}",

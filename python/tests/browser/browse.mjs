@@ -7,6 +7,8 @@ import { chromium } from 'playwright-core';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 // of these the first would share a process with the browser, and the others weaken what is tested
 const LEFT_OUT = ['--single-process', '--disable-web-security', '--allow-running-insecure-content'];
+// of a machine that is busy with other tests
+const PATIENCE = 120_000;
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
 
 /*
@@ -29,7 +31,7 @@ export async function browse(address, folder) {
     async function opened(viewport, colorScheme, wait = '.foot', more = {}) {
         const context = await browser.newContext({ viewport, colorScheme, ...more });
         const page = await context.newPage();
-        page.setDefaultTimeout(30_000);
+        page.setDefaultTimeout(PATIENCE);
         const said = [];
         page.on('console', message => {
             if (['error', 'warning'].includes(message.type())) said.push(message.text());

@@ -23,7 +23,7 @@ const picture = (page, name) =>
     page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
 async function became(page, what, isRight, argument) {
     await page
-        .waitForFunction(isRight, argument, { timeout: 20_000 })
+        .waitForFunction(isRight, argument)
         .catch(async () =>
             check(what, false, (await page.textContent('main')).slice(0, 200)),
         );
@@ -101,6 +101,18 @@ await page.waitForSelector('dialog[open]');
 await page.keyboard.press('Escape');
 await shows(page, '104.5');
 
+// a panel says which call answers it, also after it was drawn again
+await page.click('main .panel[aria-label=Orders] .act:text-is("API")');
+await ask('price 104.75');
+await shows(page, '104.75');
+const call = await page.textContent('main .panel[aria-label=Orders] .sql pre:visible');
+check('the call of a panel', call.includes('/api/v1/live/orders'), call);
+await page.click('main .panel[aria-label=Orders] .act:text-is("API")');
+const calls = await page.locator('main .panel .act:text-is("API")').count();
+check('the calls of the panels', calls === (await page.locator('main .panel').count()), calls);
+const used = await page.textContent('main .panel[aria-label="Use of limits"]');
+check('the use of limits', used.includes('Margin') && used.includes('Largest symbol: A'), used);
+
 // it hangs, and goes on
 await ask('hang');
 await shows(page, 'No word from the loop');
@@ -112,6 +124,7 @@ await became(
     'the loop is back',
     () =>
         !document.querySelector('main .callout') &&
+        /Last write of the loop\s*[0-4]\.\d s ago/.test(document.querySelector('main').textContent) &&
         document.querySelector('main .tools').textContent.includes('● running'),
 );
 

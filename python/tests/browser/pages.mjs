@@ -75,9 +75,6 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
                 path: `${folder}/${name.replaceAll('/', '-')}-${size}-${theme}.png`,
                 fullPage: true,
             });
-            // a phone in the dark and a tablet add nothing to what these three have
-            if (!['phone, light', 'desktop, light', 'desktop, dark'].includes(`${size}, ${theme}`))
-                continue;
             await examine(page, where);
         }
         check(`${size}, ${theme}`, said.length === 0, said.join(' | '));
@@ -88,40 +85,40 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
 const { page, said } = await opened({ width: 1440, height: 900 }, 'light');
 const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
-    await page.waitForTimeout(100);
-    await page.waitForSelector('.foot');
 };
-const became = (what, isRight) =>
-    page
-        .waitForFunction(isRight, null, { timeout: 15_000 })
-        .catch(() => check(what, false, page.url()));
+const became = (what, isRight, argument) =>
+    page.waitForFunction(isRight, argument).catch(() => check(what, false, page.url()));
 await press('/');
 await page.keyboard.type('goldman');
 await press('Enter');
-await became('/ finds a company', () => location.hash.includes('symbol/GS'));
+await became('/ finds a company', () => document.querySelector('main h1').textContent.includes('GS'));
 await press('3');
 await became(
     '3 opens the scanners',
-    () => location.hash === '#/scanners' && document.querySelector('main tbody tr'),
+    () =>
+        document.querySelector('main h1').textContent === 'Scanners' &&
+        document.querySelector('main tbody tr'),
 );
 await page.focus('main tbody .open');
 await press('j', 'Enter');
 await became(
     'a row opens its signal',
-    () => /symbol\/\w+\/5m\?signal=/.test(location.hash) && document.querySelector('main canvas'),
+    () =>
+        /symbol\/\w+\/5m\?signal=/.test(location.hash) &&
+        document.querySelector('main .panel[aria-label=Signal]'),
 );
 const before = page.url();
 await press('ArrowRight');
-check('→ opens the next signal', page.url() !== before, page.url());
+await became('→ opens the next signal', before => location.href !== before, before);
 await press('a');
 await became('a hides what followed', () =>
     document.querySelector('main').textContent.includes('What followed is hidden'),
 );
 await press('a', '?');
-check('? opens the help', await page.isVisible('dialog[open]'));
+await became('? opens the help', () => document.querySelector('dialog[open] .keys'));
 await press('Escape');
 await press('1');
-await became('1 opens the overview', () => document.querySelector('main .figures .def'));
+await became('1 opens the overview', () => document.querySelector('main h1').textContent === 'Overview');
 await page.focus('main .figures .def');
 await page.keyboard.press('Shift+Tab');
 await page.keyboard.press('Tab');
@@ -135,10 +132,8 @@ const [file] = await Promise.all([
     page.waitForEvent('download'),
     page.click('main .panel .act:text-is("CSV")'),
 ]);
-check(
-    'CSV saves the table',
-    readFileSync(await file.path(), 'utf8').startsWith('known_ts,symbol,'),
-);
+const saved = readFileSync(await file.path(), 'utf8');
+check('CSV saves the table', saved.startsWith('known_ts,symbol,'), saved.slice(0, 200));
 const docs = await page.evaluate(async () => {
     const block = document.getElementById('answer:/docs');
     const bytes = Uint8Array.from(atob(block.textContent), letter => letter.charCodeAt(0));

@@ -181,6 +181,7 @@ def test_served_pages_and_live_show_and_obey(sample: Warehouse, data: Path) -> N
             "old signal": lambda: old_signal(sample),
             "price 104.25": lambda: loops.trade_at("104.25"),
             "price 104.5": lambda: loops.trade_at("104.5"),
+            "price 104.75": lambda: loops.trade_at("104.75"),
             "hang": loops.hang,
             "go on": loops.go_on,
             "sent": loops.sent,

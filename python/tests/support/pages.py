@@ -114,6 +114,19 @@ def small_publication() -> duckdb.DuckDBPyConnection:
             case "bars.sessions":
                 for _, start, _ in bars("1d"):
                     insert(connection, relation, session_date=start.date())
+            case "serving.signals_with_outcomes":
+                # 9 to gain and 5 to lose from the entry; split four for one since
+                insert(
+                    connection,
+                    relation,
+                    signal_price=100.0,
+                    stop_price=96.0,
+                    target_price=110.0,
+                    entry_price=101.0,
+                    exit_price=110.0,
+                    reward_risk_ratio=1.8,
+                    adjustment_factor=0.25,
+                )
             case "backtests.summary":
                 insert(connection, relation, verdict="inconclusive")
             case _:

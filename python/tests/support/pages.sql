@@ -76,7 +76,7 @@ create table bars.deliveries (
     delivery VARCHAR, kind VARCHAR, source VARCHAR, source_file VARCHAR, calendar VARCHAR,
     delivered_at TIMESTAMP, read_row_count BIGINT, kept_row_count BIGINT, unreadable_row_count
     BIGINT, duplicate_row_count BIGINT, revised_row_count BIGINT, symbol_count BIGINT,
-    first_session_date DATE, last_session_date DATE
+    source_symbol_count BIGINT, first_session_date DATE, last_session_date DATE
 );
 create table bars.missing (
     symbol VARCHAR, timeframe VARCHAR, session_date DATE, calendar VARCHAR, expected_bar_count
@@ -335,11 +335,11 @@ create table serving.publication (
 create table serving.signals_with_outcomes (
     signal_id VARCHAR, session_date DATE, known_ts TIMESTAMP, scanner VARCHAR, preset VARCHAR,
     signal_rank BIGINT, symbol VARCHAR, calendar VARCHAR, direction VARCHAR, score DOUBLE,
-    signal_price DOUBLE, stop_price DOUBLE, target_price DOUBLE, reward_risk_ratio DOUBLE,
-    entry_ts TIMESTAMP, entry_price DOUBLE, exit_ts TIMESTAMP, exit_price DOUBLE, exit_reason
-    VARCHAR, gross_return DOUBLE, net_return DOUBLE, max_favorable_return DOUBLE,
-    max_adverse_return DOUBLE, held_minutes BIGINT, missing_reason VARCHAR, source VARCHAR,
-    evidence VARCHAR, evidence_map MAP(VARCHAR, VARCHAR)
+    signal_price DOUBLE, stop_price DOUBLE, target_price DOUBLE, adjustment_factor DOUBLE,
+    reward_risk_ratio DOUBLE, entry_ts TIMESTAMP, entry_price DOUBLE, exit_ts TIMESTAMP,
+    exit_price DOUBLE, exit_reason VARCHAR, gross_return DOUBLE, net_return DOUBLE,
+    max_favorable_return DOUBLE, max_adverse_return DOUBLE, held_minutes BIGINT, missing_reason
+    VARCHAR, source VARCHAR, evidence VARCHAR, evidence_map MAP(VARCHAR, VARCHAR)
 );
 create table serving.var_today (
     portfolio VARCHAR, session_date DATE, method VARCHAR, confidence DOUBLE, horizon_sessions

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -27,6 +26,7 @@ from duckbourse.errors import BrokerRejected, JournalError
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.charges import Charges
 from duckbourse.orders.events import Event
+from duckbourse.orders.journal import Written
 from duckbourse.orders.order import Request
 from duckbourse.streaming.feed import RECORD, Records, Tick, microseconds, millionths
 
@@ -99,6 +99,8 @@ class Venue(PaperBroker):
         task = asyncio.ensure_future(self._carried(call, is_query))
         self._calls.add(task)
         task.add_done_callback(self._ended)
+        # it may be cancelled before it began
+        task.add_done_callback(lambda _: _never_awaited(call))
         return await asyncio.shield(task)
 
     def _ended(self, task: asyncio.Future[Any]) -> None:
@@ -107,11 +109,7 @@ class Venue(PaperBroker):
             task.exception()  # nobody waits for it after a time-out
 
     async def _carried(self, call: Awaitable[Answer], is_query: bool) -> Answer:
-        try:
-            await self._delay()
-        except asyncio.CancelledError:
-            _never_awaited(call)
-            raise
+        await self._delay()
         if self._draw.random() < self.faults.lost_call_ratio:
             _never_awaited(call)
             await asyncio.sleep(3600)
@@ -192,9 +190,9 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def append(self, event: Event) -> Future[None]:
+    def append(self, event: Event) -> Written:
         self.events.append(event)
-        written: Future[None] = Future()
+        written = Written()
         written.set_result(None)
         return written
 

@@ -63,7 +63,9 @@ function placeIn(main) {
 export async function start(source, pages) {
     const main = h('main', { id: 'main', tabindex: -1 });
     const polite = h('div', { class: 'sr', role: 'status', 'aria-live': 'polite' });
+    // those of the page that is shown, and of the one that is being drawn
     let keys = {},
+        coming = {},
         timer = 0,
         last = '',
         definitions = null;
@@ -74,7 +76,7 @@ export async function start(source, pages) {
             else location.hash = hash;
         },
         keys(map) {
-            keys = map;
+            coming = map;
         },
         /* Draw again after some seconds, unless something else did so before. */
         again(seconds) {
@@ -105,7 +107,7 @@ export async function start(source, pages) {
             const [path, query] = (hash.slice(2) || pages[0].name).split('?');
             app.path = path.split('/').map(decoded);
             app.query = new URLSearchParams(query);
-            keys = {};
+            coming = {};
             forgetTokens(); // the theme may be another
             clearTimeout(timer);
             const page = pages.find(({ name }) => name === app.path[0]) ?? pages[0];
@@ -148,6 +150,7 @@ export async function start(source, pages) {
                 top = isSame ? scrollY : 0;
             last = place;
             dropOld();
+            keys = coming;
             main.replaceChildren(node, foot(app));
             drawWaiting();
             scrollTo(0, top);

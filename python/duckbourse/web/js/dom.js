@@ -85,15 +85,24 @@ export function csvField(value) {
     return /[",\n\r]/.test(safe) || safe === '' ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/* A panel: a title, its body, what it says in a sentence, and on request its SQL and a CSV file. */
-export function panel({ title, note, width = '', sql, say, body, flush = false, acts = [] }) {
-    const text = [sql ?? []].flat().filter(Boolean).join('\n\n');
+// the panels whose source is shown: a page that is drawn again shows it again
+const open = new Set();
+/*
+  A panel: a title, its body, what it says in a sentence, and on request its SQL and a CSV file.
+  `api` is the address that answers a panel which no query does.
+*/
+export function panel({ title, note, width = '', sql, api, say, body, flush = false, acts = [] }) {
+    const text = api
+        ? `curl ${location.origin}${api} -H 'authorization: Bearer TOKEN' -H 'x-bourse-account: ACCOUNT'`
+        : [sql ?? []].flat().filter(Boolean).join('\n\n');
+    const kind = api ? 'API' : 'SQL',
+        what = api ? 'call' : 'query';
     let code = null,
         show = null;
     if (text) {
         const query = h(
             'pre',
-            { tabindex: 0, role: 'region', 'aria-label': `SQL of ${title}` },
+            { tabindex: 0, role: 'region', 'aria-label': `${kind} of ${title}` },
             text,
         );
         const copy = button('Copy', {
@@ -108,15 +117,18 @@ export function panel({ title, note, width = '', sql, say, body, flush = false, 
         });
         code = h(
             'div',
-            { class: 'sql', hidden: true },
-            h('p', {}, 'The query of this panel, for ', h('code', {}, './bourse sql'), copy),
+            { class: 'sql', hidden: !open.has(title) },
+            api
+                ? h('p', {}, 'The call that answers this panel', copy)
+                : h('p', {}, 'The query of this panel, for ', h('code', {}, './bourse sql'), copy),
             query,
         );
-        show = button('SQL', {
-            'aria-expanded': 'false',
-            title: 'The query of this panel',
+        show = button(kind, {
+            'aria-expanded': String(open.has(title)),
+            title: `The ${what} of this panel`,
             onclick: e => {
                 code.hidden = !code.hidden;
+                open[code.hidden ? 'delete' : 'add'](title);
                 e.currentTarget.setAttribute('aria-expanded', String(!code.hidden));
             },
         });
@@ -147,6 +159,10 @@ export function panel({ title, note, width = '', sql, say, body, flush = false, 
         say ? h('p', { class: 'say' }, say) : null,
     );
 }
+
+/* A name that breaks at its points and underscores, where it must. */
+export const broken = name =>
+    name.split(/(?<=[._])/).flatMap((part, i) => (i ? [h('wbr'), part] : [part]));
 
 /* Figures with their definitions: {label, value, small, href, doc, tip}. */
 export const figures = (items, columns = items.length) =>

@@ -1,4 +1,4 @@
-import { h, panel, table, tag, figures, choice, token, toned, side } from './dom.js';
+import { h, panel, table, tag, figures, choice, token, toned, side, broken } from './dom.js';
 import {
     number,
     signed,
@@ -101,7 +101,12 @@ export async function backtestPage(app) {
                     columns: [
                         { key: 'scanner', title: 'Scanner', show: r => words(r.scanner) },
                         { key: 'preset', title: 'Preset', show: r => words(r.preset) },
-                        { key: 'setting', title: 'Setting' },
+                        {
+                            key: 'setting',
+                            title: 'Setting',
+                            class: 'wrap slim',
+                            show: r => broken(r.setting),
+                        },
                         { key: 'trade_count', title: 'Trades', num: true },
                         {
                             key: 'win_rate',
@@ -132,7 +137,7 @@ export async function backtestPage(app) {
                                           high: percent(r.mean_trade_return_high),
                                           from: -2,
                                           to: 2,
-                                          width: 100,
+                                          width: 42,
                                           tip: `${range(r.mean_trade_return_low, r.mean_trade_return_high, 2)}%`,
                                           tone: token(isFew(r) ? 'flat' : 'ink-2'),
                                       }),

@@ -11,6 +11,7 @@ import {
     callout,
     choice,
     defined,
+    broken,
 } from './dom.js';
 import { number, signed, money, price, words, seconds, plural, missing } from './format.js';
 import { timeChart } from './charts.js';
@@ -134,6 +135,7 @@ export async function livePage(app) {
             { class: 'grid' },
             panel({
                 title: 'Account',
+                api: '/api/v1/live/account',
                 flush: true,
                 body: figures([
                     {
@@ -178,11 +180,13 @@ export async function livePage(app) {
             l.pnl?.at?.length > 1
                 ? panel({
                       title: 'P&L of the day',
+                      api: '/api/pages/live',
                       note: `after charges, ${l.pnl.basis ?? ''}; exchange-local time`,
                       width: 'w8',
                       body: timeChart({
                           label: `P&L of the day, now ${signed(a.day_pnl)}`,
-                          height: 250,
+                          // as tall as the limits beside it
+                          height: innerWidth > 1340 && l.limits?.length ? 420 : 250,
                           intraday: true,
                           series: [
                               {
@@ -206,21 +210,24 @@ export async function livePage(app) {
                   })
                 : panel({
                       title: 'P&L of the day',
+                      api: '/api/pages/live',
                       width: 'w8',
                       body: h('p', { class: 'empty' }, 'None yet.'),
                   }),
             panel({
                 title: 'Use of limits',
+                api: '/api/pages/live',
                 width: 'w4',
                 body: l.limits?.length
                     ? l.limits.map(use)
                     : h('p', { class: 'empty' }, 'The publication has no limits of this account.'),
                 say: l.limits?.length
-                    ? 'Amber from 80%. At 100% an order is denied, with the reason.'
+                    ? 'As the checks count: open entries as if filled, the larger side of strategies that offset each other. Amber from 80%. At 100% an order that adds to it is denied, with the reason, and one that opens waits for a rate.'
                     : null,
             }),
             panel({
                 title: 'Positions',
+                api: '/api/v1/live/positions',
                 note: plural(positions.length, 'position'),
                 width: 'w8',
                 flush: true,
@@ -329,6 +336,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Health',
+                api: '/api/pages/live',
                 width: 'w4',
                 flush: true,
                 body: table({
@@ -348,6 +356,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Orders',
+                api: '/api/v1/live/orders',
                 note: `${plural(open.length, 'open order')}; newest first; hover over the steps for their times`,
                 flush: true,
                 body: table({
@@ -442,6 +451,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Feed by symbol',
+                api: '/api/pages/live',
                 width: 'w4',
                 flush: true,
                 body: table({
@@ -473,6 +483,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Events',
+                api: '/api/v1/live/log',
                 width: 'w8',
                 note: 'newest first',
                 flush: true,
@@ -529,9 +540,6 @@ const closing = (p, positions) =>
                 `${number(Math.abs(each.quantity))} ${ofHolder(each)} (${each.product}) are ${each.quantity > 0 ? 'sold' : 'bought back'}`,
         )
         .join(', and ');
-/* a name that breaks at its points and underscores, where it must */
-const broken = name =>
-    name.split(/(?<=[._])/).flatMap((part, i) => (i ? [h('wbr'), part] : [part]));
 const openPnl = p => (missing(p.last) ? null : p.quantity * (p.last - p.average));
 const age = (v, lateMs) =>
     missing(v)

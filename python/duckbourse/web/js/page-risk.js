@@ -168,7 +168,7 @@ export async function riskPage(app) {
                     },
                 ]),
             }),
-            chartPanel(d, name, method, confidence),
+            chartPanel(d, name, method, confidence, test),
             panel({
                 title: 'Methods compared',
                 note: `${pct(confidence, 0)} over one session`,
@@ -320,34 +320,33 @@ export async function riskPage(app) {
     );
 }
 
-function chartPanel(d, name, method, confidence) {
+function chartPanel(d, name, method, confidence, test) {
     const b = d.bands,
         times = b.session_date.map(seconds),
         band = b[`${method}_${confidence}`] ?? times.map(() => null),
-        real = b.net_return;
-    const isBreach = real.map((r, i) => r !== null && band[i] !== null && r < -band[i]),
-        known = real.filter((r, i) => r !== null && band[i] !== null).length,
-        count = isBreach.filter(Boolean).length;
-    const expected = known * (1 - confidence / 100),
-        line = values => values.map(v => (v === null ? null : -100 * v)),
+        real = b.gross_return;
+    const isBreach = real.map((r, i) => r !== null && band[i] !== null && r < -band[i]);
+    const line = values => values.map(v => (v === null ? null : -100 * v)),
         normal = b[`normal_${confidence}`];
     return panel({
         title: 'Returns and the VaR known before each session',
-        note: `${plural(known, 'session')}: ${count} VaR breaches, ${number(expected, 1)} expected`,
+        note: test
+            ? `${periodName(test.period)}, ${plural(test.session_count, 'session')}: ${number(test.exceedance_count)} VaR breaches, ${number(test.expected_count, 1)} expected`
+            : null,
         sql: d.sql.bands,
         body: timeChart({
-            label: `Returns of ${words(name)} with ${confidence}% VaR, ${count} breaches`,
+            label: `Returns of ${words(name)} with ${confidence}% VaR`,
             height: 330,
             series: [
                 {
-                    name: 'Net return',
+                    name: 'Gross return',
                     kind: 'histogram',
                     times,
                     values: real.map(percent),
                     color: token('flat'),
                     colors: real.map((_, i) => token(isBreach[i] ? 'down' : 'line-strong')),
                     format: percentFormat,
-                    tip: 'Of the session, after costs, in percent',
+                    tip: 'Of the session, before costs, as the backtest of VaR has it, in percent',
                 },
                 {
                     name: `VaR ${methodName(method)}`,

@@ -687,8 +687,8 @@ function chartOf({
             );
             if (!signal || !n) return;
             const scale = chart.timeScale(),
-                // a signal has the prices of its session, and the bars are adjusted for later splits
-                adjusted = at => (missing(at) ? at : at * (signal.price_factor ?? 1));
+                // a signal has the prices of its session, and charts have today's shares
+                adjusted = at => (missing(at) ? at : at * signal.adjustment_factor);
             if (isBlind) {
                 for (const [at, color, title] of [
                     [signal.stop_price, 'down', 'stop'],

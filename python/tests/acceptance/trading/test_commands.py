@@ -389,6 +389,11 @@ def test_a_session_that_was_reconciled_in_between_goes_on_where_it_stopped(
     shown = json.loads(bourse("account", "show", "--json").stdout)
     worth = sum(row["last_price"] * row["quantity"] for row in held)
     assert shown["equity_amount"] == pytest.approx(pnl["cash_amount"] + worth)
+    exposed = sum(row["last_price"] * abs(row["quantity"]) for row in held)
+    assert (shown["product"], shown["used_amount"]) == ("MIS", pytest.approx(exposed / 4))
+    power = pytest.approx(4 * shown["available_amount"])
+    assert 0 < shown["buying_power_amount"] == power
+    assert "buying power" in bourse("account", "show").stdout
     assert pnl["equity_amount"] == shown["equity_amount"]
     assert pnl["unrealized_amount"] == pytest.approx(sum(row["unrealized_amount"] for row in held))
     for _ in range(2):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,28 +17,35 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import msgspec
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from duckbourse import clock
 from duckbourse.api import Bounds
-from duckbourse.api.live import Moment, Watch
+from duckbourse.api.live import Moment, Watch, _Seeds
 from duckbourse.api.reader import Reader
 from duckbourse.client import ServerRefused
+from duckbourse.orders.events import LegsCrossed
 from duckbourse.orders.journal import FILE as JOURNAL
-from duckbourse.orders.journal import lock_folder
+from duckbourse.orders.journal import lock_folder, open_journal
+from duckbourse.orders.order import Reason, Request, Side
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.trading import last_prices, requests
 from duckbourse.trading.commands import Answer, Command
-from duckbourse.trading.session_folder import SessionFolder, read, sessions
+from duckbourse.trading.session_folder import SessionFolder, read, readable_sessions
 from duckbourse.trading.strategy import Strategy
 from duckbourse.warehouse import Limits
+from tests.support.factories import LIMITS
 from tests.support.market import DAY, Market, at, instrument, signal, tick
 from tests.support.serving import COMMAND, READ, Served, serving
-from tests.unit.cli.test_requests import trading
+from tests.unit.cli.test_requests import did, trading
 from tests.unit.market.test_publications import published
+from tests.unit.trading.test_by_hand import Leg
 from tests.unit.trading.test_strategies import At, buy
 
 pytestmark = pytest.mark.some_day
@@ -87,6 +96,8 @@ def traded(
         broker=broker,
     )
     (folder / "session.json").write_bytes(msgspec.json.encode(described))
+    # whether the loop had the time to write them is chance
+    (folder / last_prices.FILE).unlink(missing_ok=True)
     return folder
 
 
@@ -131,6 +142,13 @@ def test_the_page_live_shows_the_journal(data: Path) -> None:
         assert found.get("/api/v1/live/positions").json()["rows"][0]["average"] == "100.00"
         assert found.get("/api/v1/live/log").json()["rows"]
         assert found.get("/api/v1/live/orders?x=1").status_code == 422
+
+
+def test_before_any_session_live_says_how_to_begin_one(data: Path) -> None:
+    with served(data) as found:
+        problem = found.get("/api/pages/live").json()
+        assert problem["detail"] == "Nothing has been traded yet"
+        assert problem["remedy"] == "`./bourse trade` begins a session"
 
 
 def test_last_prices_beside_the_journal_value_what_is_held(data: Path) -> None:
@@ -185,9 +203,39 @@ def test_a_price_is_late_beyond_the_longest_silence(data: Path, seconds: int, st
     last_prices.write(
         folder, DAY, ["A"], {"A": (Decimal(101), at(9, 46) - timedelta(seconds=seconds))}
     )
-    [session] = sessions()
-    [row] = Moment(session, None, []).feed({"max_silence_seconds": 60})
+    [session], _ = readable_sessions()
+    [row] = Moment(session, None, []).feed(LIMITS)
     assert (row["symbol"], row["state"]) == ("A", state)
+
+
+def test_what_closed_each_other_in_the_account_is_shown(data: Path) -> None:
+    """It was never sent, so an order of it had no time and no path."""
+    folder = traded(data, others={"short": lambda: Leg(Side.SELL, 50)})
+    [session], _ = readable_sessions()
+    sent = [
+        Request(
+            order_id=f"exit of {entry.request.strategy}",
+            symbol="A",
+            side=entry.request.side.other,
+            quantity=50,
+            product=entry.request.product,
+            reason=Reason.BY_HAND,
+            entry_id=entry.request.order_id,
+            strategy=entry.request.strategy,
+            correlation_id="one",
+        )
+        for entry in read(session)[0].held_entries()
+    ]
+    journal, _ = open_journal(folder)
+    crossed = LegsCrossed(at=at(9, 50), requests=(sent[0], sent[1]), price=Decimal(101))
+    journal.append(crossed)
+    journal.close()
+    moment = Moment(session, None, [])
+    shown = {row["id"]: row for row in moment.orders()}["exit of short"]
+    assert (shown["at"], shown["state"]) == (f"{DAY} 09:50:00", "FILLED")
+    assert [step["state"] for step in shown["path"]] == ["FILLED"]
+    logged = moment.log()[0]
+    assert (logged["kind"], logged["symbol"], logged["quantity"]) == ("LegsCrossed", "A", 50)
 
 
 def test_an_account_is_named_in_a_header_and_never_in_an_address(data: Path) -> None:
@@ -321,9 +369,9 @@ def test_live_waits_for_no_query_but_its_first(data: Path, monkeypatch: pytest.M
     folder = traded(data)
     read_of: list[str] = []
 
-    def counted(market: Any, session: SessionFolder) -> tuple[dict[str, Any], bool]:
+    def counted(market: Any, session: SessionFolder, symbols: frozenset[str]) -> _Seeds:
         read_of.append(session.account)
-        return {"limits": {}, "sectors": {}, "currency": "USD"}, len(read_of) > 1
+        return _Seeds(currency="USD", symbols=symbols, is_whole=len(read_of) > 1)
 
     monkeypatch.setattr("duckbourse.api.live._seeds", counted)
     with served(data) as found:
@@ -466,7 +514,7 @@ def test_the_watch_goes_on_after_a_look_that_failed(
             while not watch.problem:
                 await asyncio.sleep(0.001)
             problems.append(watch.problem)
-            [session] = sessions()
+            [session], _ = readable_sessions()
             # Live shows it
             assert [*watch.moment(session).reasons] == problems
             await asyncio.sleep(0.02)
@@ -593,6 +641,81 @@ def test_a_command_needs_the_name_of_the_account_as_it_is(data: Path) -> None:
         assert form.status_code == 415
         assert asked == []
     assert not [*(folder / "commands").glob("*.json")]
+
+
+ACCOUNTS = st.sampled_from(["paper_one", "Paper_one", "paper_one\0", "../paper_one", ""])
+TEXTS = st.text(st.characters(codec=None), max_size=300)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+BODIES = st.one_of(
+    # mostly of the right form, so that the loop has many of them
+    st.fixed_dictionaries(
+        {"account": ACCOUNTS},
+        optional={
+            "reason": TEXTS,
+            "symbol": st.sampled_from(["A", "B", "../A", "\udc80", ""]) | TEXTS,
+            "strategy": st.sampled_from(["crp.standard", "", "*"]) | TEXTS,
+        },
+    ),
+    st.dictionaries(
+        st.sampled_from(["account", "reason", "symbol", "strategy", "all"]) | TEXTS,
+        ACCOUNTS | VALUES,
+    ),
+    VALUES,
+).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=200)
+TYPES = st.sampled_from(
+    ["application/json"] * 6 + ["application/json; charset=utf-16", "text/plain"]
+)
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_no_body_of_a_command_is_outside_the_contract(data: Path) -> None:
+    """Whatever has the token: no error of ours, no account in an answer, no file but a command."""
+    folder = traded(data, "paper_one")
+    sent = Counter[int]()
+    with served(data) as found, trading(folder, did) as asked:
+        paths = found.get("/api/v1/openapi.json").json()["paths"]
+        before = files_of(data)
+
+        @hypothesis.settings(max_examples=150, deadline=None)
+        @given(
+            st.sampled_from(["halt", "resume", "square-off", "close"]),
+            BODIES,
+            TYPES,
+        )
+        def send(name: str, body: bytes, content_type: str) -> None:
+            count = len(asked)
+            answer = found.http.post(
+                f"/api/live/{name}",
+                content=body,
+                headers={
+                    "authorization": f"Bearer {COMMAND}",
+                    "x-bourse": "1",
+                    "content-type": content_type,
+                },
+            )
+            described = paths[f"/api/live/{name}"]["post"]["responses"]
+            assert str(answer.status_code) in described, answer.text
+            assert answer.status_code < 500, answer.text
+            assert len(asked) - count == answer.is_success
+            sent[answer.status_code] += 1
+            if answer.is_success:
+                assert answer.json()["account"] == "paper_one"
+            else:
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert "paper_one" not in answer.text
+
+        send()
+        after = files_of(data)
+        assert {path: after[path] for path in before} == before
+        assert {path.parent.name for path in after.keys() - before.keys()} <= {"commands"}
+    assert sent.keys() >= {200, 404, 415, 422}
 
 
 def test_an_order_that_no_loop_takes_is_withdrawn(

@@ -202,6 +202,38 @@ def test_the_same_request_is_asked_of_the_file_once_a_build(
         assert not server._at_work
 
 
+def test_a_newer_publication_is_served_with_the_answers_that_are_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(published(tmp_path, 1)) as found:
+        server = found.app.state.server
+        missing = found.get("/api/v1/scanners").status_code
+        tag = found.get("/api/v1/tables?limit=2").headers["etag"]
+        assert found.get("/api/v1/tables?limit=2", if_none_match=tag).status_code == 304
+        for _ in range(2):
+            assert found.get("/api/v1/publication").status_code == 200
+        assert found.get("/api/v1/tables?limit=3").status_code == 200
+        published(tmp_path, 2)
+        assert server.reader.build_id == "b2"
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("the file was asked")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("duckbourse.api.asking.encode", refuse)
+            [row] = found.get("/api/v1/publication").json()["rows"]
+            assert row["build_id"] == "b2"
+            assert found.get("/api/v1/tables?limit=2").headers["x-build-id"] == "b2"
+            # what was asked for once is not
+            assert found.get("/api/v1/tables?limit=3").status_code == 500
+        # what failed is asked again
+        assert found.get("/api/v1/scanners").status_code == missing == 503
+        # what is still not prepared after a while is left to those who ask
+        monkeypatch.setattr("duckbourse.api.asking.PREPARE_SECONDS", 0)
+        published(tmp_path, 3)
+        assert found.get("/api/v1/publication").json()["rows"][0]["build_id"] == "b3"
+
+
 def test_fifty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> None:
     """As many as the usual rate takes from one address, and others that follow the events."""
     seen: set[str] = set()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable
 from concurrent.futures import wait
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,7 +21,7 @@ from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
 from duckbourse.orders import events, journal
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Event, JournalSalvaged
-from duckbourse.orders.journal import FILE, open_journal, read_journal
+from duckbourse.orders.journal import FILE, Journal, Written, open_journal, read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.settings import PROJECT
@@ -86,6 +88,70 @@ def test_waiting_callers_share_a_commit(tmp_path: Path, monkeypatch: pytest.Monk
     opened.close()
     assert sum(sizes) == 500
     assert len(sizes) < 100
+
+
+async def gathered(*waiting: Awaitable[None]) -> list[BaseException | None]:
+    async with asyncio.timeout(HANG_SECONDS):
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def await_one(written: Written) -> None:
+    await written
+
+
+def test_the_tasks_that_await_a_commit_are_woken_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is cancelled meanwhile, and does not disturb the others."""
+    opened, _ = open_journal(tmp_path)
+    disk_answers = threading.Event()
+    commit = opened._commit
+
+    def slow(connection: sqlite3.Connection, bodies: list[bytes]) -> None:
+        assert disk_answers.wait(HANG_SECONDS)
+        commit(connection, bodies)
+
+    monkeypatch.setattr(opened, "_commit", slow)
+    woken = []
+
+    async def play() -> list[BaseException | None]:
+        loop = asyncio.get_running_loop()
+        wake = loop.call_soon_threadsafe
+        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *of: woken.append(wake(*of)))
+        first = opened.append(intents(1)[0])  # taken at once, so the others share the next commit
+        tasks = [asyncio.create_task(await_one(each)) for each in (first, *appended(opened, 50))]
+        await asyncio.sleep(0)
+        tasks[7].cancel()
+        disk_answers.set()
+        return await gathered(*tasks)
+
+    ended = asyncio.run(play())
+    opened.close()
+    assert [type(each) for each in ended if each is not None] == [asyncio.CancelledError]
+    assert len(woken) <= 2
+    assert len(read_journal(tmp_path)) == 51
+
+
+def appended(opened: Journal, count: int) -> list[Written]:
+    return [opened.append(event) for event in intents(count)]
+
+
+def test_a_task_receives_the_error_of_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, _ = open_journal(tmp_path)
+
+    def full(connection: sqlite3.Connection, bodies: list[bytes]) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(opened, "_commit", full)
+
+    async def play() -> list[BaseException | None]:
+        return await gathered(*map(await_one, appended(opened, 3)))
+
+    ended = asyncio.run(play())
+    opened.close()
+    assert [type(each) for each in ended] == [JournalError] * 3
 
 
 def flip(path: Path, place: int) -> None:

@@ -119,11 +119,16 @@ def take_over(book: Book, symbol: str) -> None:
 
 def carry(book: Book) -> None:
     """Begin the next session."""
-    held, unowned = book.legs(), book.unowned()
+    before = book.legs(), costs(book), book.unowned()
     book.apply(events.AccountCarried(at=NOW, checksum=1, carried=book.carried()))
-    assert (book.legs(), book.unowned()) == (held, unowned)
+    assert (book.legs(), costs(book), book.unowned()) == before
     equity = book.equity_amount({})
     book.apply(events.SessionStarted(at=NOW, session_date=DAY, equity_amount=equity))
+
+
+def costs(book: Book) -> dict[tuple[str, str, Product], Decimal]:
+    """Return what the shares of each strategy cost."""
+    return {leg: book.leg_cost(*leg) for leg in book.legs()}
 
 
 def happen(book: Book, what: str, asked: dict[str, Any]) -> None:
@@ -200,7 +205,7 @@ def expect_the_sums_of_a_walk(context: OrderContext) -> None:
     )
     entries = [order for order in others if order.request.reason is Reason.ENTRY]
     assert context.openings[0][:3] == (asked, working, replaced)
-    assert ids(order for _, _, order, _ in context.openings[1:] if order) == ids(entries)
+    assert ids(opening.order for opening in context.openings[1:]) == ids(entries)
     assert sum(opening.amount for opening in context.openings[1:]) == sum(
         # either limit may be in force
         max(
@@ -223,13 +228,20 @@ def expect_what_all_fills_leave(book: Book) -> None:
     of_strategies: Counter[tuple[str, str, Product]] = Counter()
     for strategy, held in book.strategy_positions():
         of_strategies[strategy, held.symbol, held.product] += held.quantity
-    legs = {key: shares for key, (shares, _) in book.legs().items()}
+    legs = book.legs()
     assert {key: shares for key, shares in of_strategies.items() if shares} == legs
     left = {key: position.quantity for key, position in book.positions.items()}
     for entry in book.held_entries():
         asked = entry.request
         shares = asked.side.sign * book.held_quantity(asked.order_id)
         left[asked.symbol, asked.product] -= shares
+        of_strategies[asked.strategy, asked.symbol, asked.product] -= shares
+    for key, position in book.positions.items():
+        strategies = {""} | {entry.request.strategy for entry in book.held_entries()}
+        cost = sum(book.leg_cost(strategy, *key) for strategy in strategies)
+        assert cost == pytest.approx(position.cost_amount, abs=Decimal("1e-9"))
+    of_strategies.subtract({("", *key): shares for key, shares in left.items()})
+    assert not any(of_strategies.values())
     assert {key: shares for key, shares in left.items() if shares} == book.unowned()
     trips = {
         trip.entry.request.order_id: trip.quantity - sum(count for _, count in trip.closed)

@@ -20,8 +20,13 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, OrderType, Product, Reason, Request, Side
 from duckbourse.risk.checks import (
     CHECKS,
+    AccountContext,
     OrderContext,
+    Use,
+    cash,
     exposure,
+    limits_used,
+    margin,
     pre_trade_check,
     value_at_risk,
 )
@@ -931,6 +936,54 @@ def test_each_check_denies_with_its_numbers(
         assert str(denial.value) == wanted
 
 
+def used_of(book: Book, **changed: Any) -> dict[str, Use]:
+    """Return what an account uses of its limits, by the code of the check that denies."""
+    known = {**vars(context_of(order_request(), book)), **changed}
+    names = ("now", "limits", "instruments", "prices", "covariances", "charges")
+    context = AccountContext(book, **{name: known[name] for name in names})
+    return {use.code: use for use in limits_used(context)}
+
+
+LIMITED = used_of(book_with()).keys() | {"CASH"}
+DENIED = [
+    case
+    for case in CASES
+    if (case[2] or "").partition(":")[0] in LIMITED and "replaces" not in case[1]()[2]
+]
+
+
+@pytest.mark.parametrize(("name", "case", "wanted"), DENIED, ids=[case[0] for case in DENIED])
+def test_what_is_denied_would_be_beyond_the_limits_that_are_shown(
+    name: str, case: Callable[[], tuple[Request, Book, dict[str, Any]]], wanted: str
+) -> None:
+    """What was shown netted positions and left open entries out, so orders were denied at 80%."""
+    asked, book, changed = case()
+    if asked.product is not LIMITS.product:
+        changed["limits"] = replace(changed.get("limits", LIMITS), product=asked.product)
+    code = wanted.partition(":")[0]
+    found = used_of(book, **changed)[code]
+    if found.is_full_at:
+        assert found.value >= found.limit
+    else:
+        for event in opened_as(asked):
+            book.apply(event)
+        found = used_of(book, **changed)[code]
+        assert found.value > found.limit
+    with pytest.raises(OrderDeniedError) as denial:
+        found.require()
+    assert str(denial.value) == wanted
+
+
+def test_each_limit_that_is_shown_has_a_case_that_denies() -> None:
+    assert {(wanted or "").partition(":")[0] for _, _, wanted in DENIED} == LIMITED
+
+
+def test_without_covariances_no_tail_loss_is_shown() -> None:
+    book = book_with(bought("A", 10))
+    found = used_of(book, covariances=Covariances({}))
+    assert LIMITED - found.keys() == {"VAR", "ES", "CASH"}
+
+
 def test_numbers_that_cannot_be_computed_with_deny_the_order_alone() -> None:
     tiny = {"A": replace(INSTRUMENTS["A"], tick_size=Decimal("1E-40"))}
     with pytest.raises(OrderDeniedError) as denial:
@@ -1080,3 +1133,28 @@ def test_what_one_stop_ends_hedges_nothing() -> None:
     both.__dict__["scenarios"] = ({"A": Decimal(1)}, {"A": Decimal(200_000), "B": Decimal(1)})
     with pytest.raises(OrderDeniedError, match=r"^VAR:"):
         value_at_risk(both)
+
+
+@pytest.mark.parametrize("product", Product)
+def test_as_much_may_be_bought_as_the_buying_power_says(product: Product) -> None:
+    known = DELIVERIES if product is Product.CNC else {**DELIVERIES, **WIDE}
+    known = {**known, "charges": ()}
+    open_entry = order_request(product=product, quantity=100, symbol="D")
+    book = book_with(bought("D", 100, "90"), *half_filled(open_entry, 30))
+    account = AccountContext(
+        with_cash(book, "20000"),
+        now=NOW,
+        limits=known["limits"],
+        prices={symbol: (Decimal(100), NOW) for symbol in INSTRUMENTS},
+    )
+    # 13,000 held, of which 1,000 are a gain, and 7,000 on order; a margin of 20 percent
+    used, available = (7000, 13_000) if product is Product.CNC else (4000, 28_000)
+    power = available if product is Product.CNC else 5 * available
+    assert [account.used_amount, account.available_amount] == [used, available]
+    assert account.buying_power_amount == power
+    check = cash if product is Product.CNC else margin
+    asked = order_request(product=product, quantity=power // 100, symbol="C")
+    check(context_of(asked, book, **known))
+    more = replace(asked, quantity=asked.quantity + 1)
+    with pytest.raises(OrderDeniedError, match=r"CASH|MARGIN"):
+        check(context_of(more, book, **known))

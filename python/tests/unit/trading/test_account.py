@@ -297,16 +297,35 @@ def test_a_late_split_leaves_what_was_bought_after_it() -> None:
     assert (book.quantity("A", Product.CNC), book.action_ids) == (10, {})
 
 
-def test_a_late_split_leaves_what_was_bought_on_its_ex_date() -> None:
-    """Ten were sold before, so all that is held is in new shares."""
+@pytest.mark.parametrize("sold_on", [1, 2])
+@pytest.mark.parametrize("bought", [0, 4])
+def test_a_late_split_of_what_was_sold_since_is_missed(sold_on: int, bought: int) -> None:
+    """Ten were sold at half the price and nobody knew why: the loss was no loss."""
     begin(0)
     traded(0, Side.BUY, 10, "100")
+    for day in (1, 2):
+        begin(day)
+        if day == sold_on:
+            traded(day, Side.SELL, 10, "50")
+            if bought:
+                traded(day, Side.BUY, bought, "50")
+    for day in (3, 4):
+        book = begin(day, split(1, 1, 2), split(5, 1, 2), close="50")
+        # what was bought is in new shares
+        assert book.quantity("A", Product.CNC) == bought
+        assert list(book.action_ids) == [split(1, 1, 2).action_id]
+        assert (book.state, book.state_by) == (TradingState.HALTED, "session")
+    assert "arrived after A was traded in new shares, and is not applied" in book.state_reason
+
+
+def test_a_split_of_what_was_sold_before_it_is_nothing_to_the_account() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    traded(0, Side.SELL, 10, "100")
     begin(1)
-    traded(1, Side.SELL, 10, "50")
-    traded(1, Side.BUY, 4, "50")
-    book = begin(2, split(1, 1, 2), close="50")
-    assert (book.quantity("A", Product.CNC), book.action_ids) == (4, {})
-    assert not session_folder.late_actions(latest("test", None), read(latest("test", None))[1])
+    begin(2)
+    book = begin(3, split(1, 1, 2), close="50")
+    assert (book.action_ids, book.state_by) == ({}, "")
 
 
 @pytest.mark.parametrize(

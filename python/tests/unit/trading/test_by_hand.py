@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,10 +16,10 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.session import _open_figures, _why_sent
-from duckbourse.cli.trade import ending, round_trips, unwatched
-from duckbourse.errors import BrokerRejected, ConfigurationError
+from duckbourse.cli.trade import _refuse_bad_end, _refuse_left, ending, round_trips, unwatched
+from duckbourse.errors import BrokerRejected, ConfigurationError, FeedFailed, PositionsLeft
 from duckbourse.orders import events
-from duckbourse.orders.book import provisional_key
+from duckbourse.orders.book import provisional_key, rebuild_book
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.journal import FILE, HEAD, open_journal, read_journal
 from duckbourse.orders.lifecycle import State
@@ -27,9 +28,21 @@ from duckbourse.streaming.feed import Tick
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.strategy import Close
+from duckbourse.trading.session import summary
+from duckbourse.trading.session_folder import SessionFolder
+from duckbourse.trading.strategy import Close, Context, Strategy
 from tests.support.factories import fill
-from tests.support.market import ZONE, Market, at, exits, signal, tick, with_limits
+from tests.support.market import (
+    DAY,
+    ZONE,
+    Market,
+    at,
+    exits,
+    instrument,
+    signal,
+    tick,
+    with_limits,
+)
 from tests.unit.trading.test_strategies import At
 
 TICKS = [tick(at(9, 45, second), 100) for second in range(12)]
@@ -312,6 +325,126 @@ def test_closing_names_the_strategy_or_takes_all(market: Market) -> None:
     )
     assert answered(market, "two").message == "nothing of A is held by signals"
     assert len(trader.book.open_positions()) == 1
+
+
+class Leg(Strategy):
+    """Opens so many shares of A on one side, once; a sale waits for the purchase."""
+
+    def __init__(self, side: Side, quantity: int) -> None:
+        self.asked = (side, quantity)
+
+    def generate_orders(self, context: Context) -> Sequence[Request]:
+        if self.asked[0] is Side.SELL and not context.account.held_entries():
+            return []
+        return [context.entry("one", "A", *self.asked)] if context.price("A") else []
+
+
+def legs(market: Market, bought: int, sold: int) -> None:
+    """Let one strategy buy, and another one sell short."""
+    market.others = {
+        "one": lambda: Leg(Side.BUY, bought),
+        "two": lambda: Leg(Side.SELL, sold),
+    }
+
+
+CLOSES: dict[str, Callable[[Market], object]] = {
+    "close": lambda market: order(market, "all", "close"),
+    "square-off": lambda market: send(market.folder, "square-off", "by hand"),
+}
+
+
+@pytest.mark.parametrize("close", CLOSES.values(), ids=CLOSES)
+@pytest.mark.parametrize(("bought", "sold"), [(100, 100), (100, 40), (30, 100)])
+def test_what_is_closed_on_both_sides_closes_each_other(
+    market: Market, close: Callable[[Market], object], bought: int, sold: int
+) -> None:
+    """A flat account sold what one of its strategies held and bought it back for the other."""
+    legs(market, bought, sold)
+    ticks = [*TICKS[:6], *(tick(at(9, 46, second), 101) for second in range(12))]
+    trader = market.trade(ticks, at_tick={8: lambda _: close(market)}, to_end=False)
+    book, net = trader.book, bought - sold
+    assert not book.held_entries() and not book.open_positions()
+    sent = [each.request for each in exits(trader) if each.sent_at]
+    assert sum(request.side.sign * request.quantity for request in sent) == -net
+    assert len(sent) == (net != 0)
+    gained = {name: held.realized_amount for name, held in book.strategy_positions()}
+    assert gained == {"one": bought, "two": -sold}
+    assert sum(gained.values()) == sum(held.realized_amount for held in book.positions.values())
+    trips = [(trip.quantity, sum(n for _, n in trip.closed)) for trip in book.round_trips()]
+    assert sorted(trips) == sorted([(bought, bought), (sold, sold)])
+    again = rebuild_book(Decimal(100_000), read_journal(market.folder), lambda _: None)
+    assert again.strategy_positions() == book.strategy_positions()
+    if close is CLOSES["close"]:
+        message = f"closed {bought + sold} of {bought + sold} A"
+        assert answered(market, "all").message == message
+
+
+def test_a_leg_that_is_closed_names_what_the_others_hold(market: Market) -> None:
+    legs(market, 100, 100)
+    close = ordering(market, "one", "close", strategy="one")
+    trader = market.trade(TICKS, at_tick={8: close}, to_end=False)
+    message = "closed 100 of 100 A; A is still held: -100 of two"
+    assert answered(market, "one").message == message
+    assert [held.quantity for held in trader.book.open_positions()] == [-100]
+
+
+def test_what_no_order_opened_closes_what_offsets_it(market: Market) -> None:
+    """The account was flat, and a close of its one entry opened a position."""
+    legs(market, 10, 1)
+    stray = fill(9, "100", order_id="nobody", side=Side.SELL)
+
+    def contradict(trader: Trader) -> None:
+        trader.manager.record(events.FillBooked(at=clock.now(), fill=stray))
+
+    trader = market.trade(
+        TICKS, at_tick={6: contradict, 8: ordering(market, "all", "close")}, to_end=False
+    )
+    assert not trader.book.legs() and not trader.book.unowned()
+    assert [each for each in exits(trader) if each.sent_at] == []
+
+
+def test_legs_that_net_to_zero_are_named(market: Market) -> None:
+    legs(market, 100, 100)
+    market.instruments = {"A": instrument(), "B": instrument("B")}
+    ticks = [*TICKS, *(tick(at(9, 46, second), 100, "B") for second in range(60))]
+    ticks += [tick(at(9, minute), 100, "B") for minute in range(47, 60)]
+    answers: list[Answer] = []
+
+    def halt(trader: Trader) -> None:
+        send(market.folder, "halt", "by hand", request_id="halt")
+
+    trader = market.trade(ticks, at_tick={12: halt}, to_end=False)
+    answers.append(answered(market, "halt"))
+    named = "A +100 of one, A -100 of two"
+    assert answers[0].message.endswith(f"; held: {named}")
+    assert summary(trader.book).endswith(f" held: {named}")
+    assert [event.symbol for event in market.of(events.PriceSilent)] == ["A"]
+    described = SessionFolder(
+        account="test",
+        session_date=DAY,
+        calendar="XNYS",
+        zone_name=ZONE.key,
+        capital_amount=Decimal(100_000),
+    )
+    with pytest.raises(PositionsLeft, match=f"intraday positions open: {re.escape(named)}"):
+        _refuse_bad_end(ending(trader), trader.book, described)
+
+
+def test_a_failure_hides_nothing_that_is_left_open(
+    market: Market, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The feed failed for good, and its error alone was shown at the close."""
+    order(market, "one", "buy", quantity=10)
+    trader = market.trade(TICKS, to_end=False)
+    failure = FeedFailed("refused with HTTP 403")
+    _refuse_left(failure, trader)
+    assert "nothing watches what is left: positions open: A +10;" in capsys.readouterr().err
+    trader.end_session()
+    with pytest.raises(PositionsLeft) as left:
+        _refuse_left(failure, trader)
+    assert str(left.value).endswith(
+        " ended with intraday positions open: A +10; refused with HTTP 403"
+    )
 
 
 def test_what_no_order_opened_is_closed_once_its_trades_are_known_and_for_no_strategy(
@@ -647,14 +780,16 @@ CHANGES: dict[str, dict[str, Decimal | int]] = {
 }
 
 
-@pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    ("change_of", "waits"),
+    # the exits of what waits are moved once it is sent
+    [*((name, False) for name in CHANGES), ("limit", True), ("quantity", True)],
+)
 def test_an_order_that_was_changed_is_repeated_as_it_was_asked(
-    market: Market, changed: dict[str, Decimal | int], waits: bool
+    market: Market, change_of: str, waits: bool
 ) -> None:
     """Another order under its id was answered as done, or the same one refused for ever."""
-    if waits and "stop_price" in changed:
-        return  # the exits of what waits are moved once it is sent
+    changed = CHANGES[change_of]
     if waits:
         market.limits = with_limits(max_orders_per_minute=2, max_orders_per_second=2)
         order(market, "before", "buy", quantity=1)
@@ -675,8 +810,9 @@ def test_an_order_that_was_changed_is_repeated_as_it_was_asked(
     order(market, "one", "buy", **(terms | {"quantity": 50}))
     market.trade([tick(at(9, 47, second), 100) for second in range(4)], to_end=False)
     assert not answered(market, "one").is_obeyed
-    sent = {event.request.order_id for event in market.of(events.OrderIntended)}
-    assert len(sent) <= 1 + waits
+    # what waited as its loop ended is not sent late
+    sent = [event.request.quantity for event in market.of(events.OrderIntended)]
+    assert sent == ([1] if waits else [10])
 
 
 def test_a_stop_is_not_moved_by_a_command_that_is_refused(market: Market) -> None:

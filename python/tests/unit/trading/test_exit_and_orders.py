@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +18,7 @@ from duckbourse.errors import BrokerRejected, JournalError
 from duckbourse.orders import events
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import Event
+from duckbourse.orders.journal import Written
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Product, Reason, Request, Side
 from duckbourse.trading.loop import Trader
@@ -56,12 +56,12 @@ class Unresting(Day):
 class Failing(MemoryJournal):
     """Cannot write the intent of the second entry, nor anything after it."""
 
-    def append(self, event: Event) -> Future[None]:
+    def append(self, event: Event) -> Written:
         if self.failure is not None:
             raise self.failure
         if isinstance(event, events.OrderIntended) and event.request.correlation_id == "two":
             self.failure = JournalError("the disk is gone", "replace it")
-            failed: Future[None] = Future()
+            failed = Written()
             failed.set_exception(self.failure)
             return failed
         return super().append(event)

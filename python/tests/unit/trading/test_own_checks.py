@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -11,9 +12,14 @@ import pytest
 
 from duckbourse import plugins
 from duckbourse.errors import ConfigurationError
+from duckbourse.orders.bus import Bus
 from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.events import Event
 from duckbourse.orders.lifecycle import State
 from duckbourse.risk.checks import OrderContext, open_checks
+from duckbourse.trading.strategies import open_strategies
+from duckbourse.trading.strategy import Context, Wanted
+from duckbourse.trading.subscribers import open_subscribers, subscribe
 from tests.support.market import Market, at, exits, tick, with_limits
 
 
@@ -85,3 +91,37 @@ def test_what_is_no_check_is_refused(name: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         open_checks([name])
     assert str(refused.value) == message
+
+
+async def coroutine(_: object) -> None: ...
+
+
+def subscribes_coroutine(bus: Bus) -> None:
+    bus.subscribe(Event, coroutine)
+
+
+class Awaited:
+    def generate_orders(self, context: Context) -> list[Wanted]:
+        return []
+
+    async def on_fill(self, *_: object) -> None: ...
+
+
+def _subscribe(name: str) -> None:
+    subscribe(open_subscribers([name]), Bus())
+
+
+@pytest.mark.parametrize(
+    ("take", "name", "what"),
+    [
+        (lambda name: open_checks([name]), "coroutine", "the check"),
+        (_subscribe, "coroutine", "the subscriber"),
+        (_subscribe, "subscribes_coroutine", "the subscriber coroutine"),
+        (lambda name: open_strategies([name], {}), "Awaited", "on_fill of the strategy"),
+    ],
+)
+def test_what_would_be_called_and_never_awaited_is_refused(
+    take: Callable[[str], object], name: str, what: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^{what}.* is an `async def`, which is called"):
+        take(f"{__name__}:{name}")

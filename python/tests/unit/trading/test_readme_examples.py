@@ -122,7 +122,7 @@ def test_the_commands_find_the_session_from_python(
     found: list[list[str]] = []
 
     def look() -> None:
-        found.append([each.account for each in trading_now()])
+        found.append([each.account for each in trading_now()[0]])
 
     def newest(*_: object, **__: object) -> object:
         return SimpleNamespace(newer=market.publication)

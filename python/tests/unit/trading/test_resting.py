@@ -231,6 +231,26 @@ def test_an_exit_does_not_wait_for_a_stop_that_rests_for_another_strategy(tmp_pa
     assert [(order.side, order.quantity) for order in resting] == [(Side.BUY, 50)]
 
 
+@pytest.mark.parametrize("with_stops", [("buys",), ("sells",), ("buys", "sells")])
+def test_stops_that_rest_give_way_before_two_sides_close_each_other(
+    tmp_path: Path, with_stops: tuple[str, ...]
+) -> None:
+    stops = {"buys": {"stop_price": 90}, "sells": {"stop_price": 110}}
+    of = {name: stops[name] if name in with_stops else {} for name in stops}
+    day = Day(
+        tmp_path / "session",
+        lambda: Once(Side.BUY, 100, **of["buys"]),
+        {"sells": lambda: Once(Side.SELL, 100, 3, **of["sells"])},
+    )
+    day.traded([tick(at(9, 45, second), 100) for second in range(1, 10)])
+    with clock.driven_by(lambda: at(9, 46)):
+        send(day.market.folder, "square-off", "by hand")
+    trader = day.traded([tick(at(9, 46, second), 100) for second in range(1, 10)])
+    assert not trader.book.held_entries()
+    sent = [each for each in exits(trader) if each.sent_at]
+    assert [each.state for each in sent] == [State.CANCELLED] * len(with_stops)
+
+
 def test_a_trailing_stop_leaves_the_exits_their_requests(tmp_path: Path) -> None:
     day = Day(tmp_path / "day", Trailing, max_orders_per_session=20)
     rising = [tick(at(9, 50, step), f"{Decimal(1000 + 5 * step) / 10}") for step in range(60)]
@@ -484,6 +504,27 @@ def test_a_trail_moves_in_steps_from_where_its_stop_was_placed_or_moved(
             send(day.market.folder, "order", "by hand", request_id="move", order=wanted)
         day.traded([*(tick(at(9, 47, second), 100) for second in range(3)), *rising])
     assert [each.trigger_price for each in day.stops()] == [Decimal(trigger)]
+
+
+@pytest.mark.parametrize(("is_moved", "trigger"), [(False, "90.1"), (True, "90.5")])
+def test_a_loop_that_is_started_again_moves_a_trail_once_and_then_in_steps(
+    tmp_path: Path, is_moved: bool, trigger: str
+) -> None:
+    """It does not know for which exits the stop rests: they may have been moved meanwhile."""
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, trail_distance=10))
+    [entry] = day.traded([*ENTERED, tick(at(9, 46), 100)]).book.held_entries()
+    if is_moved:
+        day.journal.events.append(
+            events.ExitsChanged(
+                at=at(9, 46),
+                entry_id=entry.request.order_id,
+                exits=Exits(trail_distance=Decimal("9.5")),
+                by="by_hand",
+            )
+        )
+    rising = [tick(at(9, 48, second), f"100.{second}") for second in range(7)]
+    [stop] = exits(day.traded(rising))
+    assert (stop.request.trigger_price, stop.modification_count) == (Decimal(trigger), 1)
 
 
 def test_a_stop_rests_for_no_more_than_one_order_may_have(tmp_path: Path) -> None:
