@@ -946,4 +946,5 @@ def open_checks(names: Iterable[str]) -> dict[str, Check]:
             raise ConfigurationError(
                 f"the check {name} is no function", "name a function of an OrderContext"
             )
+        plugins.refuse_async(f"the check {name}", check)
     return found
