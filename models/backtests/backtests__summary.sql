@@ -1,3 +1,5 @@
+{#- a p-value below it is unlikely to be chance -#}
+{%- set significance = 0.05 -%}
 {#- The run's return in the sessions in which the benchmark has one too. -#}
 {%- set compared_return = 'case when benchmark_return is not null then session_return end' %}
 
@@ -169,8 +171,11 @@ final as (
             when bootstraps.mean_trade_return_low is null then 'too_few_trades'
             when bootstraps.mean_trade_return_high < 0 then 'loss'
             when bootstraps.mean_trade_return_low <= 0 then 'inconclusive'
-            when permutations.permutation_p_value < 0.05 then 'gain_better_than_chance'
-            else 'gain_no_better_than_chance'
+            when permutations.permutation_p_value < {{ significance }}
+                then 'gain_better_than_chance'
+            when permutations.permutation_p_value >= {{ significance }}
+                then 'gain_no_better_than_chance'
+            else 'inconclusive'
         end as verdict,
         figures.benchmark,
         figures.benchmark_coverage_ratio,

@@ -59,8 +59,8 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
 
     `capital` is what was paid in, less what was withdrawn; dividends and interest are those of the
     session. Positions are marked at their last prices, of about a second ago while a loop runs; one
-    that has no price is valued at cost, and a note says so. `drawdown pct` is the percentage by
-    which equity is below its peak.
+    that has no price is valued at cost, and a note says so. `drawdown pct` is equity over its peak,
+    less 100%: zero or negative.
 
     `used` is what positions and open entries take: the margin of an `MIS` account, and the cash for
     open purchases of a `CNC` one, both with the charges on open entries. `available` is what is

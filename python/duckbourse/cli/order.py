@@ -47,7 +47,7 @@ REMEDIES = {
     "FREEZE": "order less at once: see freeze_quantity in seeds/reference/instruments.csv",
     "PRICE_BAND": "give a price within the day's band, which the line names",
     "EXITS": "give a stop and a target that the price has not reached",
-    "NO_PRICE": "wait for its first tick of the session",
+    "NO_PRICE": "wait for its first tick: `trade` says at its start which symbols have none",
     "TRADING_STATE": "`./bourse account show` says why, and `./bourse resume` lifts it",
     "SHORT": "sell at most what is held: `./bourse positions` lists it",
     "CASH": "buy less, or `./bourse account deposit` between sessions",

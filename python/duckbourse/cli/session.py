@@ -365,7 +365,8 @@ def journal(
             f"{counted(len(left), 'session')} of {chosen.account} not exported yet, such as"
             f" {left[0].session_date}: --all exports all"
         )
-    notes.print("`./bourse build` loads them")
+    notes.print("`./bourse build` loads them into the portfolio of the account's name")
+    notes.print("a new account needs its row in seeds/reference/portfolios.csv first")
 
 
 def _chosen(account: str | None, day: datetime | None) -> SessionFolder:

@@ -609,8 +609,9 @@ class Manager:
                 answer = await call
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
-        # what a broker in this process reported before it answered is handled first
-        await asyncio.sleep(0)
+        if self._following is not None and self.broker.capabilities.is_simulated:
+            # it has not waited, and what it reported before it answered is handled first
+            await asyncio.sleep(0)
         return answer
 
     async def _asked(self, call: Awaitable[Answer]) -> Answer:

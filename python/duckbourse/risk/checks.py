@@ -58,9 +58,9 @@ class AccountContext:
     """
     An account as the checks see it: its book, last prices and published data.
 
-    Every open entry counts as if it were filled. `now` is an instant in UTC, whose day chooses among
-    `charges`, the schedule of the account's segment. Without instruments and covariances, sectors
-    and VaR are not known.
+    Every open entry counts as if it were filled. `now` is an instant in UTC, whose day chooses
+    among `charges`, the schedule of the account's segment. Without instruments and covariances,
+    sectors and VaR are not known.
     """
 
     def __init__(
@@ -946,4 +946,5 @@ def open_checks(names: Iterable[str]) -> dict[str, Check]:
             raise ConfigurationError(
                 f"the check {name} is no function", "name a function of an OrderContext"
             )
+        plugins.refuse_async(f"the check {name}", check)
     return found

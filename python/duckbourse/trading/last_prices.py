@@ -1,9 +1,9 @@
 """
 The last prices of what an account holds or has ordered, for who looks beside its loop.
 
-Once a second the loop writes what changed of them to `prices.json` in the account's folder, with
-the instants at which they were traded. They are for display: nothing is traded on them, and no sync
-is waited for.
+The loop writes them about once a second to `prices.json` in the account's folder, with the instants
+at which they were traded. They are for display: nothing is traded on them, and no sync is waited
+for.
 """
 
 from __future__ import annotations
@@ -28,26 +28,13 @@ class Written(msgspec.Struct, frozen=True):
     prices: dict[str, tuple[Decimal, datetime]]
 
 
-def write(
-    folder: Path,
-    session_date: date,
-    symbols: Iterable[str],
-    prices: Prices,
-    before: Written | None = None,
-) -> Written:
-    """
-    Write the last prices of these symbols, where there are any, and return them.
-
-    What was written `before` is not written again. Raise OSError if it fails.
-    """
+def write(folder: Path, session_date: date, symbols: Iterable[str], prices: Prices) -> None:
+    """Write the last prices of these symbols, where there are any; raise OSError if it fails."""
     found = {symbol: prices[symbol] for symbol in symbols if symbol in prices}
-    written = Written(session_date, found)
-    if written != before:
-        draft = folder / f"{FILE}.draft"
-        with open(draft, "wb", opener=private) as file:
-            file.write(msgspec.json.encode(written))
-        draft.replace(folder / FILE)
-    return written
+    draft = folder / f"{FILE}.draft"
+    with open(draft, "wb", opener=private) as file:
+        file.write(msgspec.json.encode(Written(session_date, found)))
+    draft.replace(folder / FILE)
 
 
 def read(folder: Path, session_date: date) -> Prices:

@@ -151,7 +151,6 @@ class Trader:
         self._live_signals: dict[str, Signal] = {}
         self._refreshed_at = -math.inf
         self._written_at = -math.inf
-        self._written_prices: last_prices.Written | None = None
         # whether the last prices could not be written; that is logged once
         self._is_price_file_old = False
         self._loading: asyncio.Task[Publication | None] | None = None
@@ -581,13 +580,7 @@ class Trader:
         ordered = {order.request.symbol for order in self.book.open_orders()}
         shown = sorted({*self.book.held_symbols(), *ordered})
         try:
-            self._written_prices = last_prices.write(
-                self.folder,
-                self.publication.session_date,
-                shown,
-                self.prices,
-                self._written_prices,
-            )
+            last_prices.write(self.folder, self.publication.session_date, shown, self.prices)
         except Exception as error:  # they are for display alone
             if not self._is_price_file_old:
                 log.warning("last prices not written", exc_info=error)

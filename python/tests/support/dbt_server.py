@@ -3,7 +3,8 @@ A server for dbt commands that parses the project once.
 
 A dbt command spends seconds on imports and parsing before it does anything. Here one process does
 both, opens no database, and forks for every command, so that each still has its own process,
-environment and DuckDB. Only the data folder differs between commands: the project is parsed with
+environment and DuckDB. It compiles the templates for all of its forks, which make no messages of
+details that nobody reads. Only the data folder differs between commands: the project is parsed with
 `DATA_AS_READ` in its place. Of an edited copy of the project, the child parses what was edited.
 
 Run as a program, it takes requests as lines of JSON and answers each with one line: the exit code
@@ -25,7 +26,9 @@ import traceback
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from duckbourse.build import dbt_environment, reuse_parse
 from duckbourse.settings import PROJECT
@@ -122,6 +125,48 @@ def _read() -> tuple[Manifest, bytes]:
     return manifest, saved
 
 
+def share_templates(manifest: Manifest) -> None:
+    """
+    Compile each template once for this process and its forks.
+
+    dbt compiles a macro once per process, and a model or a test each time that it is rendered.
+    """
+    from dbt_common.clients.jinja import MacroFuzzEnvironment, get_environment
+
+    compiled: dict[tuple[type, str], CodeType] = {}
+    compile_one: Any = MacroFuzzEnvironment.compile
+
+    def compile_once(environment: Any, source: Any, *names: Any, **options: Any) -> Any:
+        if names or options or not isinstance(source, str):
+            return compile_one(environment, source, *names, **options)
+        # a native one renders values instead of text
+        key = type(environment), source
+        if key not in compiled:
+            compiled[key] = compile_one(environment, source)
+        return compiled[key]
+
+    mock.patch.object(MacroFuzzEnvironment, "compile", compile_once).start()
+    templates = [macro.macro_sql for macro in manifest.macros.values()]
+    templates += [str(node.raw_code) for node in manifest.nodes.values()]
+    environment = get_environment()
+    for template in templates:
+        environment.compile(template)
+
+
+def leave_out_details() -> None:
+    """Make no messages of dbt's events of level debug, which take as long as small queries."""
+    from dbt_common.events.base_types import EventLevel
+    from dbt_common.events.event_manager import EventManager
+
+    fire: Any = EventManager.fire_event
+
+    def fire_others(manager: EventManager, event: Any, level: Any = None, **options: Any) -> None:
+        if (level or event.level_tag()) != EventLevel.DEBUG:
+            fire(manager, event, level, **options)
+
+    mock.patch.object(EventManager, "fire_event", fire_others).start()
+
+
 def _parse(target: Path, *words: str) -> Manifest:
     from dbt.cli.main import dbtRunner
 
@@ -207,7 +252,8 @@ def _serve() -> None:
         request = json.loads(line)
         try:
             if not gc.get_freeze_count():
-                _read()
+                share_templates(read_project())
+                leave_out_details()
                 # the forks share this memory, until a search for cycles touches, so copies, it
                 gc.collect()
                 gc.freeze()

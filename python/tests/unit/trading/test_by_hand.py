@@ -968,23 +968,6 @@ def test_last_prices_that_cannot_be_written_stop_nothing(
     assert [each["event"] for each in logged].count("last prices not written") <= 1
 
 
-def test_last_prices_are_written_when_they_change(market: Market) -> None:
-    """They were written each second of a day, whether anything was held or not."""
-    order(market, "one", "buy", quantity=10)
-    trader = market.trade(TICKS, to_end=False)
-    trader.write_prices()
-    assert trader.book.open_positions()
-    file = market.folder / last_prices.FILE
-    before = file.read_bytes()
-    file.unlink()
-    trader.write_prices()
-    assert not file.exists()
-    [later] = market.feed([tick(at(9, 46), 102)]).batches()
-    trader.prices.update(later)
-    trader.write_prices()
-    assert file.read_bytes() != before
-
-
 def test_commands_beside_the_loop_know_the_last_prices(market: Market) -> None:
     order(market, "one", "buy", quantity=10, trail_distance=Decimal(3), target_price=Decimal(120))
     risen = [tick(at(9, 46, second), 102) for second in range(4)]
