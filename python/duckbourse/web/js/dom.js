@@ -89,12 +89,10 @@ export function csvField(value) {
 const open = new Set();
 /*
   A panel: a title, its body, what it says in a sentence, and on request its SQL and a CSV file.
-  `api` is the address that answers a panel which no query does.
+  `api` is the call that answers a panel which no query does.
 */
 export function panel({ title, note, width = '', sql, api, say, body, flush = false, acts = [] }) {
-    const text = api
-        ? `curl ${location.origin}${api} -H 'authorization: Bearer TOKEN' -H 'x-bourse-account: ACCOUNT'`
-        : [sql ?? []].flat().filter(Boolean).join('\n\n');
+    const text = api ?? [sql ?? []].flat().filter(Boolean).join('\n\n');
     const kind = api ? 'API' : 'SQL',
         what = api ? 'call' : 'query';
     let code = null,

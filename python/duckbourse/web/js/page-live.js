@@ -135,7 +135,7 @@ export async function livePage(app) {
             { class: 'grid' },
             panel({
                 title: 'Account',
-                api: '/api/v1/live/account',
+                api: callOf('/api/v1/live/account'),
                 flush: true,
                 body: figures([
                     {
@@ -180,7 +180,7 @@ export async function livePage(app) {
             l.pnl?.at?.length > 1
                 ? panel({
                       title: 'P&L of the day',
-                      api: '/api/pages/live',
+                      api: callOf('/api/pages/live'),
                       note: `after charges, ${l.pnl.basis ?? ''}; exchange-local time`,
                       width: 'w8',
                       body: timeChart({
@@ -210,13 +210,13 @@ export async function livePage(app) {
                   })
                 : panel({
                       title: 'P&L of the day',
-                      api: '/api/pages/live',
+                      api: callOf('/api/pages/live'),
                       width: 'w8',
                       body: h('p', { class: 'empty' }, 'None yet.'),
                   }),
             panel({
                 title: 'Use of limits',
-                api: '/api/pages/live',
+                api: callOf('/api/pages/live'),
                 width: 'w4',
                 body: l.limits?.length
                     ? l.limits.map(use)
@@ -227,7 +227,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Positions',
-                api: '/api/v1/live/positions',
+                api: callOf('/api/v1/live/positions'),
                 note: plural(positions.length, 'position'),
                 width: 'w8',
                 flush: true,
@@ -336,7 +336,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Health',
-                api: '/api/pages/live',
+                api: callOf('/api/pages/live'),
                 width: 'w4',
                 flush: true,
                 body: table({
@@ -356,7 +356,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Orders',
-                api: '/api/v1/live/orders',
+                api: callOf('/api/v1/live/orders'),
                 note: `${plural(open.length, 'open order')}; newest first; hover over the steps for their times`,
                 flush: true,
                 body: table({
@@ -451,7 +451,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Feed by symbol',
-                api: '/api/pages/live',
+                api: callOf('/api/pages/live'),
                 width: 'w4',
                 flush: true,
                 body: table({
@@ -483,7 +483,7 @@ export async function livePage(app) {
             }),
             panel({
                 title: 'Events',
-                api: '/api/v1/live/log',
+                api: callOf('/api/v1/live/log'),
                 width: 'w8',
                 note: 'newest first',
                 flush: true,
@@ -525,6 +525,8 @@ export async function livePage(app) {
     );
 }
 
+const callOf = address =>
+    `curl ${location.origin}${address} -H 'authorization: Bearer TOKEN' -H 'x-bourse-account: ACCOUNT'`;
 const textOf = e =>
     Object.entries(e)
         .filter(([key]) => !['at', 'kind', 'symbol'].includes(key))
