@@ -117,6 +117,7 @@ await became('a hides what followed', () =>
 await press('a', '?');
 await became('? opens the help', () => document.querySelector('dialog[open] .keys'));
 await press('Escape');
+await became('Escape closes the help', () => !document.querySelector('dialog[open]'));
 await press('1');
 await became('1 opens the overview', () => document.querySelector('main h1').textContent === 'Overview');
 await page.focus('main .figures .def');
