@@ -27,4 +27,5 @@ def test_a_shared_template_renders_for_each_kind_and_context(
     for number in (1, 2):
         context: dict[str, object] = {"number": number}
         assert get_template("{{ number }}", context).render(context) == str(number)
-        assert get_template("{{ number }}", context, native=True).render(context) == number
+        native: object = get_template("{{ number }}", context, native=True).render(context)
+        assert native == number
