@@ -395,19 +395,18 @@ def test_a_published_name_may_hold_anything(tmp_path: Path, text: str) -> None:
         connection.execute(
             "create table serving.latest_bars as select $text as symbol, '1d' as timeframe", values
         )
-        connection.execute("create table bars.ohlcv as from serving.latest_bars")
+        connection.execute(
+            "create table bars.ohlcv as select *, now() as bar_ts from serving.latest_bars"
+        )
         connection.execute("create table seeds.portfolios as select $text as portfolio", values)
         connection.execute(
             "create table portfolio.returns as select $text as portfolio, date '2024-01-01'"
             " as session_date union all select 'other', date '2024-01-01'",
             values,
         )
-        connection.execute(
-            "create macro bars_of(p_symbol, p_timeframe) as table from bars.ohlcv"
-            " where symbol = p_symbol and timeframe = p_timeframe"
-        )
     with duckbourse.open(path) as odd:
-        assert odd.bars(text, "1d").fetchall() == [(text, "1d")]
+        found = odd.bars(text, "1d").select("symbol, timeframe")
+        assert found.fetchall() == [(text, "1d")]
         assert odd.portfolio(text).returns().fetchall() == [(text, date(2024, 1, 1))]
 
 
