@@ -25,7 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Carried, CashKind, Event, Held, Stop, TradingState
+from duckbourse.orders.events import Carried, CashKind, Event, Halt, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
@@ -45,8 +45,8 @@ Key = tuple[str, Product]
 LOOP = frozenset({"start", "session"})
 # the reason of a halt that ends with the first start
 NOT_STARTED = "not started"
-# more stops than the rows can have that a damaged journal lost
-LOST_STOPS = 1_000_000
+# more halts than the rows can have that a damaged journal lost
+LOST_HALTS = 1_000_000
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -135,9 +135,9 @@ class Book:
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
         self.state_by = ""
-        # the number of the last stop of the account, of all sessions; and those since it was active
-        self.stop_number = 0
-        self.stops: dict[int, Stop] = {}
+        # the number of the last halt of the account, of all sessions; and those since it was active
+        self.halt_number = 0
+        self.halts: dict[int, Halt] = {}
         # why everything is to be closed, if it is
         self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
@@ -450,8 +450,8 @@ class Book:
             state=self.state,
             state_reason=self.state_reason,
             state_by=self.state_by,
-            stop_number=self.stop_number,
-            stops=dict(self.stops),
+            halt_number=self.halt_number,
+            halts=dict(self.halts),
             session_date=self.session_date,
             flatten_reason=self.flatten_reason,
             positions=tuple(
@@ -753,9 +753,9 @@ class Book:
         self.state_reason = event.reason
         self.state_by = event.by
         if event.state is not TradingState.ACTIVE:
-            self._note_stop(event.request_id)
+            self._note_halt(event.request_id)
             return
-        self.stops.clear()
+        self.halts.clear()
         self.flatten_reason = None
         if event.by not in LOOP:
             self._losses_before, self._resumed_at = 0, event.at
@@ -792,7 +792,7 @@ class Book:
         self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
         self.state_by = carried.state_by
-        self.stop_number, self.stops = carried.stop_number, dict(carried.stops)
+        self.halt_number, self.halts = carried.halt_number, dict(carried.halts)
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
@@ -881,14 +881,14 @@ class Book:
         self.state = TradingState.HALTED
         self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
-        # no resume that was sent for a stop that was lost with the rows has seen this
-        self.stop_number += LOST_STOPS
-        self._note_stop()
+        # no resume that was sent for a halt that was lost with the rows has seen this
+        self.halt_number += LOST_HALTS
+        self._note_halt()
 
-    def _note_stop(self, request_id: str = "") -> None:
-        self.stop_number += 1
+    def _note_halt(self, request_id: str = "") -> None:
+        self.halt_number += 1
         what = f"{self.state}: {self.state_reason} (by {self.state_by})"
-        self.stops[self.stop_number] = Stop(what, request_id)
+        self.halts[self.halt_number] = Halt(what, request_id)
 
     def _count_round_trip(self, position: Position, at: datetime) -> None:
         """Count the round trip that the last change of a position closed, if it closed one."""

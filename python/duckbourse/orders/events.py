@@ -56,8 +56,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     before_provisional: Position | None = None
 
 
-class Stop(msgspec.Struct, frozen=True):
-    """What stopped an account, and the id of the request for it; empty if nobody asked."""
+class Halt(msgspec.Struct, frozen=True):
+    """What halted or reduced an account, and the id of its request; empty if nobody asked."""
 
     what: str
     request_id: str = ""
@@ -74,8 +74,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_reason: str
     # who changed the state last; empty in what was carried without it
     state_by: str = ""
-    stop_number: int = 0
-    stops: dict[int, Stop] = {}
+    halt_number: int = 0
+    halts: dict[int, Halt] = {}
     session_date: date | None = None
     flatten_reason: Reason | None = None
     positions: tuple[Position, ...] = ()

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 FOLDER = "commands"
 PREPARED = ("halt", "square-off")
-STOPS = frozenset(PREPARED)
+HALTS = frozenset(PREPARED)
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
 # what a damaged file raises
@@ -70,7 +70,7 @@ class Command(msgspec.Struct, frozen=True):
 
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
     names the file, and is not in it. `number` is higher than those of all commands that waited when
-    it was sent, whatever the clock showed. `lifts` is the number of the last stop in the book
+    it was sent, whatever the clock showed. `lifts` is the number of the last halt in the book
     when a resume was sent, and `lifts_requests` has the ids of the halts and square-offs that
     waited then; it lifts nothing that came later. If `lifts` is None, it lifts whatever there is.
     """
@@ -86,17 +86,17 @@ class Command(msgspec.Struct, frozen=True):
     lifts_requests: tuple[str, ...] = ()
 
 
-def unseen_stop(book: Book, resume: Command) -> str | None:
+def unseen_halt(book: Book, resume: Command) -> str | None:
     """
-    Return what stopped an account last after a resume was sent; None if nothing did.
+    Return what halted or reduced an account last after a resume was sent; None if nothing did.
 
-    Whoever saw a stop knew of those before it, whatever hid them since.
+    Whoever saw a halt knew of those before it, whatever hid them since.
     """
     if resume.lifts is None:
         return None
-    for number, stop in sorted(book.stops.items(), reverse=True):
-        if number > resume.lifts and stop.request_id not in resume.lifts_requests:
-            return stop.what
+    for number, halt in sorted(book.halts.items(), reverse=True):
+        if number > resume.lifts and halt.request_id not in resume.lifts_requests:
+            return halt.what
     return None
 
 
@@ -158,8 +158,8 @@ def send(
     waiting = _waiting(commands)
     number = 1 + max((each.number for each in waiting), default=0)
     if lifts is not None:
-        stops = tuple(each.request_id for each in waiting if each.name in STOPS)
-        command = replace(command, lifts_requests=stops)
+        halts = tuple(each.request_id for each in waiting if each.name in HALTS)
+        command = replace(command, lifts_requests=halts)
     content = msgspec.json.encode(replace(command, number=number))
     request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", request_id):
