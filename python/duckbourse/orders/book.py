@@ -45,8 +45,6 @@ Key = tuple[str, Product]
 LOOP = frozenset({"start", "session"})
 # the reason of a halt that ends with the first start
 NOT_STARTED = "not started"
-# more halts than the rows can have that a damaged journal lost
-LOST_HALTS = 1_000_000
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -135,9 +133,8 @@ class Book:
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
         self.state_by = ""
-        # the number of the last halt of the account, of all sessions; and those since it was active
-        self.halt_number = 0
-        self.halts: dict[int, Halt] = {}
+        # the halts since it was active, by their ids, in order
+        self.halts: dict[str, Halt] = {}
         # why everything is to be closed, if it is
         self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
@@ -450,7 +447,6 @@ class Book:
             state=self.state,
             state_reason=self.state_reason,
             state_by=self.state_by,
-            halt_number=self.halt_number,
             halts=dict(self.halts),
             session_date=self.session_date,
             flatten_reason=self.flatten_reason,
@@ -753,7 +749,7 @@ class Book:
         self.state_reason = event.reason
         self.state_by = event.by
         if event.state is not TradingState.ACTIVE:
-            self._note_halt(event.request_id)
+            self._note_halt(event.halt_id or event.at.isoformat(), event.request_id)
             return
         self.halts.clear()
         self.flatten_reason = None
@@ -792,7 +788,7 @@ class Book:
         self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
         self.state_by = carried.state_by
-        self.halt_number, self.halts = carried.halt_number, dict(carried.halts)
+        self.halts = dict(carried.halts)
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
@@ -881,14 +877,11 @@ class Book:
         self.state = TradingState.HALTED
         self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
-        # no resume that was sent for a halt that was lost with the rows has seen this
-        self.halt_number += LOST_HALTS
-        self._note_halt()
+        self._note_halt(event.kept_as)
 
-    def _note_halt(self, request_id: str = "") -> None:
-        self.halt_number += 1
+    def _note_halt(self, halt_id: str, request_id: str = "") -> None:
         what = f"{self.state}: {self.state_reason} (by {self.state_by})"
-        self.halts[self.halt_number] = Halt(what, request_id)
+        self.halts[halt_id] = Halt(what, request_id)
 
     def _count_round_trip(self, position: Position, at: datetime) -> None:
         """Count the round trip that the last change of a position closed, if it closed one."""

@@ -70,9 +70,9 @@ class Command(msgspec.Struct, frozen=True):
 
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
     names the file, and is not in it. `number` is higher than those of all commands that waited when
-    it was sent, whatever the clock showed. `lifts` is the number of the last halt in the book
-    when a resume was sent, and `lifts_requests` has the ids of the halts and square-offs that
-    waited then; it lifts nothing that came later. If `lifts` is None, it lifts whatever there is.
+    it was sent, whatever the clock showed. `lifts` has the ids of the halts in the book when a
+    resume was sent, and `lifts_requests` those of the requests to halt and to square off that
+    waited then; it lifts no other. If `lifts` is None, it lifts whatever there is.
     """
 
     name: str
@@ -82,22 +82,21 @@ class Command(msgspec.Struct, frozen=True):
     request_id: str = ""
     order: OrderByHand | None = None
     number: int = 0
-    lifts: int | None = None
+    lifts: tuple[str, ...] | None = None
     lifts_requests: tuple[str, ...] = ()
 
 
 def unseen_halt(book: Book, resume: Command) -> str | None:
-    """
-    Return what halted or reduced an account last after a resume was sent; None if nothing did.
-
-    Whoever saw a halt knew of those before it, whatever hid them since.
-    """
+    """Return what halted or reduced an account last that a resume does not lift; None if all is."""
     if resume.lifts is None:
         return None
-    for number, halt in sorted(book.halts.items(), reverse=True):
-        if number > resume.lifts and halt.request_id not in resume.lifts_requests:
-            return halt.what
-    return None
+    known, asked = resume.lifts, resume.lifts_requests
+    unseen = [
+        halt.what
+        for halt_id, halt in book.halts.items()
+        if halt_id not in known and halt.request_id not in asked
+    ]
+    return unseen[-1] if unseen else None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +138,7 @@ def send(
     request_id: str = "",
     seconds: float | None = None,
     order: OrderByHand | None = None,
-    lifts: int | None = None,
+    lifts: tuple[str, ...] | None = None,
 ) -> Path:
     """
     Send a command to the loop of a session; return its file.

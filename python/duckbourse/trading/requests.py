@@ -14,7 +14,7 @@ LOOP_ANSWER_SECONDS = 10.0
 
 def send_request(session: SessionFolder, name: str, reason: str) -> Path:
     """Send a halt, a square-off or a resume, which lifts what halts the account by now."""
-    lifts = read(session)[0].halt_number if name == "resume" else None
+    lifts = tuple(read(session)[0].halts) if name == "resume" else None
     return send(session.path, name, reason, lifts=lifts)
 
 

@@ -32,7 +32,7 @@ from duckbourse.errors import BourseError, ConfigurationError, JournalCorrupt
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
-from duckbourse.orders.events import Carried, Event, TradingState
+from duckbourse.orders.events import Carried, Event, TradingState, new_halt_id
 from duckbourse.orders.journal import (
     ARCHIVE,
     LOCK,
@@ -253,7 +253,11 @@ def _opening(
             reasons.insert(0, book.state_reason)  # it stands beside them
         add(
             events.TradingStateChanged(
-                at=at, state=TradingState.HALTED, reason="; ".join(reasons), by="session"
+                at=at,
+                state=TradingState.HALTED,
+                reason="; ".join(reasons),
+                by="session",
+                halt_id=new_halt_id(),
             )
         )
     applied = [event for event in due if isinstance(event, events.CorporateActionApplied)]

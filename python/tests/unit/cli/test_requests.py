@@ -244,7 +244,9 @@ def test_a_resume_names_the_halts_that_it_lifts(bourse: Run, tmp_path: Path) -> 
     folder = session(tmp_path, "one")
     log, _ = open_journal(folder)
     log.append(
-        TradingStateChanged(at=clock.now(), state=TradingState.HALTED, reason="news", by="a trader")
+        TradingStateChanged(
+            at=clock.now(), state=TradingState.HALTED, reason="news", by="me", halt_id="news"
+        )
     )
     log.close()
     for name in NAMES:
@@ -253,6 +255,6 @@ def test_a_resume_names_the_halts_that_it_lifts(bourse: Run, tmp_path: Path) -> 
         shown = "; it lifts what waits too: halt: requested (by "
         assert (shown in done.stdout) is (name == "resume")
     halt, resume, square_off = listed(folder)
-    assert (resume.lifts, resume.lifts_requests) == (1, (halt.request_id,))
+    assert (resume.lifts, resume.lifts_requests) == (("news",), (halt.request_id,))
     for each in (halt, square_off):
         assert (each.lifts, each.lifts_requests) == (None, ())

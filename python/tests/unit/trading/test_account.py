@@ -64,8 +64,10 @@ from duckbourse.settings import settings
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import last_prices, session_folder
 from duckbourse.trading.cash import in_words, move_cash
+from duckbourse.trading.commands import listed
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.requests import send_request
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
@@ -978,6 +980,43 @@ def test_equity_at_cost_is_said_and_so_is_each_file_of_an_export(
         journal(What.export, "test")
         said = capsys.readouterr().out.replace("\n", "")
         assert ("cash movements of test on 2026-11-02: " in said) is bool(cash_id)
+
+
+@pytest.mark.parametrize("how", ["fresh", "restored"])
+def test_a_resume_lifts_no_halt_of_another_history(how: str, data: Path) -> None:
+    """Halts were numbered: one that nobody saw had the number of one that was discarded."""
+
+    def open_session() -> contextlib.AbstractContextManager[TradingSession]:
+        folder = latest("test", None).path
+        config = SessionConfig(
+            publication=publication(0), folder=folder, feed=Market(folder).feed([])
+        )
+        return TradingSession.open(config)
+
+    begin(0)
+    with open_session() as session:
+        session.trader.manager.set_state(TradingState.HALTED, "seen before", "test")
+    shutil.copytree(folder_of("test"), data / "backup")
+    with open_session() as session:
+        for number in range(3):
+            session.trader.manager.set_state(TradingState.HALTED, f"halt {number}", "test")
+    send_request(latest("test", None), "resume", "all is well")
+    [resume] = listed(folder_of("test"))
+    if how == "fresh":
+        begin(0, fresh=True)
+    else:
+        shutil.rmtree(folder_of("test"))
+        (data / "backup").rename(folder_of("test"))
+    with open_session() as session:
+        trader = session.trader
+        if how == "restored":  # what its sender saw is the same halt
+            assert trader._handle_command(resume).is_obeyed
+        trader.manager.set_state(TradingState.HALTED, "halt 0", "test")
+        answer = trader._handle_command(resume)
+    assert not answer.is_obeyed
+    assert (
+        answer.message == "halted: halt 0 (by test) came after it was sent; ask again to lift that"
+    )
 
 
 def test_the_peak_is_never_below_equity(capsys: pytest.CaptureFixture[str]) -> None:

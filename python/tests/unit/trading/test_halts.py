@@ -135,7 +135,7 @@ def obey(trader: Trader, name: str, reason: str, request_id: str = "") -> Answer
 
 def resume_of(trader: Trader, *requests: str) -> Command:
     """What is sent now, while these requests wait."""
-    lifts = trader.book.halt_number
+    lifts = tuple(trader.book.halts)
     return Command("resume", "over", "trader", lifts=lifts, lifts_requests=requests)
 
 
