@@ -160,6 +160,9 @@ class Book:
         self.carried_orders: frozenset[str] = frozenset()
         self.action_ids: dict[str, None] = {}
         self.cash_ids: dict[str, None] = {}
+        # of each symbol that a session began with: the first and the last session of each run of
+        # them; what it missed on those days can be known late
+        self.overnight: dict[str, tuple[tuple[date, date], ...]] = {}
         # what each strategy held when the session began
         self._strategies_before: dict[Key, dict[str, Position]] = {}
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
@@ -473,6 +476,7 @@ class Book:
             },
             action_ids=tuple(self.action_ids),
             cash_ids=tuple(self.cash_ids),
+            overnight=dict(self.overnight),
             differences=self.differences,
             waiting=tuple(self.waiting.values()),
         )
@@ -758,6 +762,7 @@ class Book:
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
+        self._note_overnight(event.session_date)
         self.session_date = event.session_date
         self.has_ended = False
         self.flatten_reason = None
@@ -797,6 +802,7 @@ class Book:
         self.marks = dict(carried.marks)
         self.action_ids = dict.fromkeys(carried.action_ids)
         self.cash_ids = dict.fromkeys(carried.cash_ids)
+        self.overnight = dict(carried.overnight)
         self.waiting = {each.request.order_id: each for each in carried.waiting}
         self.carried_orders = frozenset(order.request.order_id for order in carried.orders)
         for order in carried.orders:
@@ -878,6 +884,19 @@ class Book:
         self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
         self._note_halt(event.kept_as)
+
+    def _note_overnight(self, session: date) -> None:
+        """Note what is held when a session begins, after the one that the book still has."""
+        held = self._held_before.items()
+        for symbol in sorted({key[0] for key, (quantity, of) in held if quantity or of}):
+            *runs, (first, last) = self.overnight.get(symbol) or ((session, session),)
+            if last not in (session, self.session_date):
+                runs, first = [*runs, (first, last)], session
+            self.overnight[symbol] = (*runs, (first, session))
+
+    def was_held(self, symbol: str, session: date) -> bool:
+        """Return whether something of a symbol was held when a session of the account began."""
+        return any(first <= session <= last for first, last in self.overnight.get(symbol, ()))
 
     def _note_halt(self, halt_id: str, request_id: str = "") -> None:
         what = f"{self.state}: {self.state_reason} (by {self.state_by})"

@@ -94,6 +94,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: dict[str, Decimal] = {}
     action_ids: tuple[str, ...] = ()
     cash_ids: tuple[str, ...] = ()
+    # of each symbol that a session began with: the first and the last session of each run of them
+    overnight: dict[str, tuple[tuple[date, date], ...]] = {}
     differences: tuple[str, ...] = ()
     # what a session that was killed left waiting
     waiting: tuple[OrderWaiting, ...] = ()

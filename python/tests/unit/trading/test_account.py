@@ -330,6 +330,46 @@ def test_a_split_of_what_was_sold_before_it_is_nothing_to_the_account() -> None:
     assert (book.action_ids, book.state_by) == ({}, "")
 
 
+def test_a_start_reads_no_archive_that_no_late_action_needs() -> None:
+    """Each start read the archives of all actions ever: a damaged one ended the account."""
+
+    def damage(day: int) -> Path:
+        file = folder_of("test") / "archive" / f"{FIRST + timedelta(day)}.jsonl.gz"
+        file.write_bytes(b"damaged")
+        return file
+
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    traded(0, Side.SELL, 10, "100")
+    begin(1)
+    traded(1, Side.BUY, 10, "100")
+    begin(2)
+    traded(2, Side.SELL, 10, "100")
+    for day in (3, 4, 5):
+        begin(day)
+    for day in range(5):
+        damage(day)
+    # held at the start of the third session alone, and so over the ex-date of that day
+    for day in (0, 1, 3, 4, 5):
+        assert begin(6 + day, split(day, 1, 2), close="50").action_ids == {}
+    damaged = damage(2)
+    with pytest.raises(JournalCorrupt, match=f"{damaged} is damaged.*") as raised:
+        begin(12, split(2, 1, 2), close="50")
+    assert "restore it from a backup" in raised.value.remedy
+
+
+def test_the_sessions_that_a_symbol_was_held_over_are_kept_in_runs() -> None:
+    held = (1, 2, 4)
+    for day in range(6):
+        book = begin(day)
+        if (day + 1 in held) != (day in held):
+            traded(day, Side.BUY if day + 1 in held else Side.SELL, 10, "100")
+    runs = [(FIRST + timedelta(first), FIRST + timedelta(last)) for first, last in ((1, 2), (4, 4))]
+    assert book.overnight == {"A": tuple(runs)}
+    sessions = [FIRST + timedelta(day) for day in range(6)]
+    assert [book.was_held("A", day) for day in sessions] == [day in held for day in range(6)]
+
+
 @pytest.mark.parametrize(
     ("action", "broker", "said"),
     [
