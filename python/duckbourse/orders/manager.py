@@ -709,7 +709,18 @@ class Manager:
             if absences >= 2 and max(waited, clock.now() - sent_at) >= self._grace:
                 if order.state is State.UNKNOWN:
                     self.advance(order_id, State.NOT_PLACED, message="the broker has no such order")
-                return
+                    return
+                # it was acknowledged, so an answer without it is doubted for as long again
+                if waited >= self._grace:
+                    self._end_forgotten(order_id)
+                    return
+
+    def _end_forgotten(self, order_id: str) -> None:
+        """End an order that the broker had and has no more: what it was for can be tried again."""
+        reason = f"the broker has order {order_id} no more, which it had acknowledged"
+        log.error("an order is gone", order_id=order_id)
+        self.advance(order_id, State.CANCELLED, message="the broker has it no more")
+        self.set_state(TradingState.HALTED, reason, "orders")
 
     def _on_order_report(self, report: OrderReport) -> None:
         order = self._order_of(report) or self._added(report)

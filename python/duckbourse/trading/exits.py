@@ -612,6 +612,11 @@ class ExitManager:
             )
         except OrderDeniedError:  # too often, or never at this broker: a new order takes its place
             await self._manager.cancel(request.order_id)
+            return
+        after = self.book.orders[request.order_id]
+        if after.state.is_live and after.request == request and not after.is_modify_pending:
+            work.detail = f"limit {request.limit_price} is not filled, and cannot be moved"
+            await self._manager.cancel(request.order_id)
 
     def _request(self, entry: Order, quantity: int, step: int) -> Request:
         publication, entered = self._publication(), entry.request
