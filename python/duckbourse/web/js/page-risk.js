@@ -325,7 +325,7 @@ function chartPanel(d, name, method, confidence, test) {
         times = b.session_date.map(seconds),
         band = b[`${method}_${confidence}`] ?? times.map(() => null),
         real = b.gross_return;
-    const isBreach = real.map((r, i) => r !== null && band[i] !== null && r < -band[i]);
+    const isBreach = b[`is_exceedance_${method}_${confidence}`] ?? [];
     const line = values => values.map(v => (v === null ? null : -100 * v)),
         normal = b[`normal_${confidence}`];
     return panel({
