@@ -460,6 +460,7 @@ class Manager:
             ended = events.ModifyEnded(
                 at=clock.now(), order_id=order_id, is_accepted=False, message=str(error)
             )
+            self.look_up(order_id)  # it may be over
         except BrokerUnclear as error:
             log.warning("modify unclear", order_id=order_id, error=str(error))
             self.look_up(order_id)
