@@ -237,14 +237,15 @@ class Book:
     def equity_amount(self, prices: Prices) -> Decimal:
         """Return cash plus positions at their last price or mark, or at cost if there is none."""
         return self.cash_amount + sum(
-            (self._amount(position, prices) for position in self.open_positions()), ZERO
+            (self.amount(position, prices) for position in self.open_positions()), ZERO
         )
 
     def last_price(self, symbol: str, prices: Prices) -> Decimal | None:
         """Return the last price of a symbol that is held, or its mark; None if neither is known."""
         return prices[symbol][0] if symbol in prices else self.marks.get(symbol)
 
-    def _amount(self, position: Position, prices: Prices) -> Decimal:
+    def amount(self, position: Position, prices: Prices) -> Decimal:
+        """Return the value of a position at its last price or mark, or its cost without either."""
         last = self.last_price(position.symbol, prices)
         return position.cost_amount if last is None else position.quantity * last
 

@@ -257,10 +257,13 @@ class Inbox:
         The first call returns those again that an earlier loop took and did not answer. A file that
         is invalid or cannot be read is set aside.
         """
-        again = self._commands.glob("*.taken") if self._is_first else ()
+        suffixes = (".json", ".taken") if self._is_first else (".json",)
         self._is_first = False
         found = []
-        for path in sorted([*again, *self._commands.glob("*.json")]):
+        waiting: list[Path] = []
+        with suppress(FileNotFoundError):  # nothing was sent yet
+            waiting = [path for path in self._commands.iterdir() if path.suffix in suffixes]
+        for path in sorted(waiting):
             taken = path.with_suffix(".taken")
             try:
                 path.rename(taken)

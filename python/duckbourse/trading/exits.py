@@ -20,6 +20,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
+import numpy as np
 import structlog
 from msgspec.structs import replace
 
@@ -42,9 +43,11 @@ from duckbourse.orders.order import (
 )
 from duckbourse.risk import exits
 from duckbourse.risk.checks import require_exits_ahead
+from duckbourse.streaming.feed import microseconds
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.calls import Calls
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.quiet import NEVER, Zone, Zones
 from duckbourse.trading.resting import RestingStops
 from duckbourse.trading.strategy import BY_HAND, owner_of
 from duckbourse.words import in_words
@@ -103,6 +106,10 @@ class ExitManager:
         )
         manager.entry_of_lost = self._entry_of_lost
         self._works: dict[str, Work] = {}
+        # what a step may leave out, until the book or the publication changes
+        self._zones = Zones(prices)
+        self._seen_count = -1
+        self._seen_publication: Publication | None = None
         # the last failure of what is tried at each step, by what failed and the order's id
         self._failures: dict[tuple[str, str], str] = {}
         self._calls = Calls(patience_seconds)
@@ -128,8 +135,11 @@ class ExitManager:
         for entry_id in self._works.keys() - {entry.request.order_id for entry in held}:
             del self._works[entry_id]
         await self._cancel_exits_of_nothing()
+        quiet, count = self._quiet(), self.book.event_count
         for entry in held:
-            self._trigger_guarded(entry)
+            # what an event changes meanwhile is looked at in any case
+            if self.book.event_count != count or entry.request.order_id not in quiet:
+                self._trigger_guarded(entry)
         self._cross(held)
         for entry in held:
             entry_id = entry.request.order_id
@@ -138,6 +148,31 @@ class ExitManager:
             elif self._resting is not None:
                 await self._calls.start(entry_id, partial(self._rest, self._resting, entry))
         await self._calls.wait()
+
+    def _quiet(self) -> set[str]:
+        """Return the entries about whose exits nothing has changed since they were looked at."""
+        count, publication = self.book.event_count, self._publication()
+        if count != self._seen_count or publication is not self._seen_publication:
+            self._seen_count, self._seen_publication = count, publication
+            self._zones.clear()
+        return self._zones.quiet(
+            microseconds(clock.now()), publication.limits.max_silence_seconds * 1_000_000
+        )
+
+    def _zone(self, entry: Order, place: int) -> Zone:
+        """Return when the exits of an entry need not be looked at again: see `_price` and `due`."""
+        now, limits = microseconds(clock.now()), self._publication().limits
+        wanted = entry.request.exits
+        at = None if wanted is None else wanted.exit_at
+        exit_at = NEVER if at is None else microseconds(at)
+        low, high = exits.quiet_range(entry, self.book.best_price.get(entry.request.order_id))
+        known = self._prices.latest(np.array([place]))
+        ages = (
+            int(known.traded_at[0]) + limits.max_silence_seconds * 1_000_000 + 1,
+            int(known.received_at[0]) + limits.max_tick_age_ms * 1_000 + 1,
+        )
+        until = min(at for at in (*ages, exit_at, NEVER) if at > now)
+        return Zone(place, low, high, exit_at, int(known.revision[0]), now, until)
 
     def _cross(self, held: Sequence[Order]) -> None:
         """Let what is closed on both sides of a symbol close each other, instead of two orders."""
@@ -241,7 +276,11 @@ class ExitManager:
                 self._manager.set_state(TradingState.REDUCING, reason, "exits")
 
         with self._unharmed_by("evaluating exits", entry.request.order_id, reduce):
+            count, entry_id = self.book.event_count, entry.request.order_id
             self._trigger(entry)
+            place = self._prices.place(entry.request.symbol)
+            if place is not None and self.book.event_count == count == self._seen_count:
+                self._zones[entry_id] = self._zone(entry, place)
 
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""
