@@ -353,11 +353,16 @@ class OrderContext(AccountContext):
 
     @cached_property
     def own_open_quantity(self) -> int:
-        """That of this strategy's orders; orders that are not ours count with every strategy."""
+        """
+        That of this strategy's orders; orders that are not ours count with every strategy.
+
+        Beside an exit these do not count: it is not kept from leaving by somebody else's order.
+        """
+        is_entry = self.request.reason is Reason.ENTRY
         return self.working_quantity + sum(
             order.open_quantity
             for order in self.orders_on_its_side
-            if order.is_external or order.request.strategy == self.request.strategy
+            if (is_entry if order.is_external else order.request.strategy == self.request.strategy)
         )
 
     @cached_property

@@ -1040,9 +1040,12 @@ def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
             broker_order_id="theirs",
         ),
     )
-    leaving = order_request(side=SELL, reason=Reason.STOP, strategy="mine", quantity=50)
+    leaving = order_request(side=SELL, strategy="mine", quantity=50)
     assert context_of(leaving, book).is_closing
     assert not context_of(replace(leaving, quantity=51), book).is_closing
+    exit_ = replace(leaving, reason=Reason.STOP, quantity=200)
+    assert context_of(exit_, book).is_closing, "nobody else's order keeps an exit from leaving"
+    assert not context_of(replace(exit_, quantity=201), book).is_closing
 
 
 def test_an_entry_that_makes_the_account_larger_closes_nothing() -> None:
