@@ -450,7 +450,9 @@ class ExitManager:
         def show(error: Exception) -> None:
             work.detail = f"failed: {error}"
 
+        strange = ""
         with self._unharmed_by("closing", entry_id, show):
+            strange = self._note_strange(self.book.orders[entry_id])
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
             if live and live[-1].is_resting:
@@ -461,7 +463,7 @@ class ExitManager:
                 work.detail = "another order in the symbol has to end first"
             else:
                 await self._try(entry_id, work)
-        self._alert(entry_id, work)
+        self._alert(entry_id, work, strange)
 
     def _awaits_the_other_side(self, entry_id: str, work: Work) -> bool:
         """Return whether a stop at the broker is about to give way, so that both sides cross."""
@@ -516,10 +518,10 @@ class ExitManager:
     async def _try(self, entry_id: str, work: Work) -> None:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
-        quantity = self.book.held_quantity(entry_id)
+        entry = self.book.orders[entry_id]
+        quantity = self._closable(entry, work)
         if seconds < work.next_try_at or not quantity or not self._has_turn(entry_id, work):
             return
-        entry = self.book.orders[entry_id]
         request = self._request(entry, quantity, work.step)
         order = await self._manager.place(request)
         work.priced_at = seconds
@@ -536,6 +538,37 @@ class ExitManager:
             message=order.message,
         )
         self._count_refusals(entry_id, work)
+
+    def _closable(self, entry: Order, work: Work) -> int:
+        """Return the shares of an entry to be closed, no more than the broker holds."""
+        quantity = self._manager.closable_quantity(entry)
+        held = self.book.held_quantity(entry.request.order_id)
+        if quantity < held:
+            work.detail = f"the broker holds {quantity} of these {held}: check with it"
+        return quantity
+
+    def _note_strange(self, entry: Order) -> str:
+        """
+        Return what is open beside the exit of an entry and is not ours, and halt for it.
+
+        The exit does not wait for it, so that both may fill.
+        """
+        entered = entry.request
+        strange = [
+            order
+            for order in self.book.open_orders_of(entered.symbol, entered.side.other)
+            if order.is_external and order.request.product is entered.product
+        ]
+        if not strange:
+            return ""
+        named = ", ".join(
+            f"order {order.broker_order_id} to {order.request.side} {order.open_quantity}"
+            for order in strange
+        )
+        what = f"{entered.symbol} is closed beside {named}, which is not ours: cancel it there"
+        if self.book.state is not TradingState.HALTED:
+            self._manager.set_state(TradingState.HALTED, what, "exits")
+        return what
 
     def _has_turn(self, entry_id: str, work: Work) -> bool:
         """Return whether the broker's rates let a request be sent now; halt if they never will."""
@@ -578,7 +611,7 @@ class ExitManager:
     async def _reprice(self, entry_id: str, order: Order, work: Work) -> None:
         """Give a working exit another limit, after some time or if the price has left it behind."""
         request, seconds = order.request, clock.session_seconds()
-        if order.open_quantity > self.book.held_quantity(entry_id):
+        if order.open_quantity > self._closable(self.book.orders[entry_id], work):
             await self._manager.cancel(request.order_id)
             return
         if order.state is State.UNKNOWN or order.is_cancel_pending or order.is_modify_pending:
@@ -690,7 +723,7 @@ class ExitManager:
         assert price is not None, "what is held was filled, and what opens has a limit"
         return price
 
-    def _alert(self, entry_id: str, work: Work) -> None:
+    def _alert(self, entry_id: str, work: Work, strange: str) -> None:
         seconds = clock.session_seconds()
         quantity = self.book.held_quantity(entry_id)
         if seconds < work.alert_at or not quantity:
@@ -704,7 +737,7 @@ class ExitManager:
                 quantity=quantity,
                 reason=self.book.exit_reason[entry_id],
                 seconds=int(seconds - work.began),
-                detail=work.detail,
+                detail="; ".join(filter(None, (work.detail, strange))),
             )
         )
 
