@@ -771,11 +771,17 @@ class Trader:
                 )
 
     def _reconcile(self) -> None:
-        """Compare with the broker now and then; a simulated one if the fate of an order is unknown."""
+        """
+        Compare with the broker now and then.
+
+        A simulated one loses nothing: it is asked where the fate of an order is unknown.
+        """
         if self._reconciling and not self._reconciling.done():
             return
         is_simulated = self.manager.broker.capabilities.is_simulated
-        if is_simulated and all(order.state is not State.UNKNOWN for order in self.book.open_orders()):
+        if is_simulated and all(
+            order.state is not State.UNKNOWN for order in self.book.open_orders()
+        ):
             return
         if clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS:
             self._reconciled_at = clock.elapsed_seconds()
