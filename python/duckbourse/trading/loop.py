@@ -776,14 +776,14 @@ class Trader:
 
         A simulated one loses nothing: it is asked where the fate of an order is unknown.
         """
-        if self._reconciling and not self._reconciling.done():
-            return
-        is_simulated = self.manager.broker.capabilities.is_simulated
-        if is_simulated and all(
-            order.state is not State.UNKNOWN for order in self.book.open_orders()
+        if clock.elapsed_seconds() - self._reconciled_at < RECONCILE_SECONDS or (
+            self._reconciling and not self._reconciling.done()
         ):
             return
-        if clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS:
+        is_simulated = self.manager.broker.capabilities.is_simulated
+        if not is_simulated or any(
+            order.state is State.UNKNOWN for order in self.book.open_orders()
+        ):
             self._reconciled_at = clock.elapsed_seconds()
             self._reconciling = asyncio.create_task(self._compare())
 

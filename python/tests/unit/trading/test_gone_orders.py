@@ -49,7 +49,7 @@ class Unmoving(Venue):
 def fallen(tmp_path: Path, venue: type[Venue], seconds: int) -> Book:
     """Fall through the stop at 98, to 85 and trade there: nobody buys before the price is there."""
     day = Day(tmp_path / "day")
-    day.venue_class = venue  # type: ignore[assignment]
+    day.venue_class = venue
     day.grace_seconds = GRACE_SECONDS
     fall: list[dict[str, Any]] = [
         {
