@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.session import _open_figures, _why_sent
-from duckbourse.cli.trade import _refuse_bad_end, _refuse_left, ending, round_trips, unwatched
+from duckbourse.cli.trade import _refuse_bad_end, _refuse_left, ending, round_trips
 from duckbourse.errors import BrokerRejected, ConfigurationError, FeedFailed, PositionsLeft
 from duckbourse.orders import events
 from duckbourse.orders.book import provisional_key, rebuild_book
@@ -28,7 +28,7 @@ from duckbourse.streaming.feed import Tick
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.session import summary
+from duckbourse.trading.session import summary, unwatched
 from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.trading.strategy import Close, Context, Strategy
 from tests.support.factories import fill
