@@ -38,6 +38,7 @@ from duckbourse.trading.publication import charges_of
 from duckbourse.trading.session_folder import (
     SessionFolder,
     exports_of,
+    interruption,
     latest,
     read,
     session_clock,
@@ -117,7 +118,9 @@ def positions(
     - `./bourse positions --account paper_us --json`
     """
     session = _chosen(account, day)
-    book, _ = read(session)
+    book, recorded = read(session)
+    if left := interruption(session, book, recorded):
+        notes.print(f"{_name(session)}: {left}", markup=False, style="red")
     prices = last_prices.read(session.path, session.session_date)
     zone = ZoneInfo(session.zone_name)
     rows = [

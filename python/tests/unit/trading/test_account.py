@@ -32,7 +32,7 @@ from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.account import show
 from duckbourse.cli.doctor import _accounts
-from duckbourse.cli.session import What, journal, pnl
+from duckbourse.cli.session import What, journal, pnl, positions
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -67,12 +67,13 @@ from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.commands import listed
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.requests import send_request
+from duckbourse.trading.requests import no_loop, outcome, send_request
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
     create,
     folder_of,
+    interruption,
     latest,
     read,
     traded_until,
@@ -631,6 +632,37 @@ def test_strategies_that_offset_each_other_without_a_loop_are_named() -> None:
     journal.close()
     held = "held by strategies that offset each other: A +10 of one, A -10 of two"
     assert left() == [("test", held)]
+
+
+def test_what_an_interrupted_session_left_is_named_with_the_command_that_goes_on(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`order` named a command that began another session, with these positions carried over."""
+    begin(0)
+    folder = latest("test", None)
+    described = replace(folder, options="--scanner crp --seed 2")
+    (folder.path / "session.json").write_bytes(msgspec.json.encode(described))
+    journal, _ = open_journal(folder.path)
+    at_work(journal, Side.BUY, "one", 10)
+    journal.close()
+    command = f"`./bourse trade --account test --date {folder.session_date} --scanner crp --seed 2`"
+    said = f"no loop watches what is left, positions open: A +10: {command} goes on with it"
+    assert said in report()["unwatched"][0]["interruption"]
+    positions("test")
+    assert said in " ".join(capsys.readouterr().err.split())
+    path = send_request(folder, "halt", "news")
+    assert said in outcome("halt", described, path, None, 0)["message"]
+    assert no_loop("test").remedy == f"{command} goes on with {folder.session_date}"
+    journal, _ = open_journal(folder.path)
+    assert interruption(described, *read(described)) == ""  # a loop trades it
+    journal.append(
+        events.SessionEnded(
+            at=clock.now(), session_date=folder.session_date, equity_amount=Decimal(1)
+        )
+    )
+    journal.close()
+    assert interruption(described, *read(described)) == ""
+    assert no_loop("test").remedy == "`./bourse trade --account test` starts one"
 
 
 @pytest.mark.parametrize("is_journal", [False, True])
