@@ -72,6 +72,8 @@ class Work:
     priced_at: float = -math.inf
     next_try_at: float = -math.inf
     alert_at: float = math.inf
+    # what was held at the last look
+    quantity: int = 0
     refusal_count: int = 0
     # the tries that were refused or filled, each of which counts once
     counted: set[str] = field(default_factory=set)
@@ -648,6 +650,10 @@ class ExitManager:
     def _alert(self, entry_id: str, work: Work) -> None:
         seconds = clock.session_seconds()
         quantity = self.book.held_quantity(entry_id)
+        if quantity < work.quantity:  # it is being filled, and has as long again
+            patience = self._publication().limits.exit_alert_seconds
+            work.alert_at = max(work.alert_at, min(seconds + patience, work.began + REPEAT_SECONDS))
+        work.quantity = quantity
         if seconds < work.alert_at or not quantity:
             return
         work.alert_at = seconds + REPEAT_SECONDS

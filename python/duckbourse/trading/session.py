@@ -272,7 +272,8 @@ def _monitoring(
         text = f"{request.symbol} {shares:+} of {request.strategy}"
         if entry.average_price is None:
             return text
-        return f"{text}, {(price - entry.average_price) * shares:+,.2f} before charges"
+        gained = (price - entry.average_price) * shares
+        return f"{text}, about {gained:+,.2f} before charges"
 
     notifier = Notifier(account, settings(), held=held, summary=lambda: summary(book))
     for event in begun:
