@@ -237,14 +237,15 @@ class Book:
     def equity_amount(self, prices: Prices) -> Decimal:
         """Return cash plus positions at their last price or mark, or at cost if there is none."""
         return self.cash_amount + sum(
-            (self._amount(position, prices) for position in self.open_positions()), ZERO
+            (self.amount(position, prices) for position in self.open_positions()), ZERO
         )
 
     def last_price(self, symbol: str, prices: Prices) -> Decimal | None:
         """Return the last price of a symbol that is held, or its mark; None if neither is known."""
         return prices[symbol][0] if symbol in prices else self.marks.get(symbol)
 
-    def _amount(self, position: Position, prices: Prices) -> Decimal:
+    def amount(self, position: Position, prices: Prices) -> Decimal:
+        """Return the value of a position at its last price or mark, or its cost without either."""
         last = self.last_price(position.symbol, prices)
         return position.cost_amount if last is None else position.quantity * last
 
@@ -637,12 +638,14 @@ class Book:
     def _(self, event: events.CancelRequested) -> None:
         self.requested_at.append(event.at)
         order = self.orders[event.order_id]
-        self._store(replace(order, is_cancel_pending=True, message=event.why or order.message))
+        why = event.why or order.cancel_why
+        self._store(replace(order, is_cancel_pending=True, cancel_why=why))
 
     @_apply.register
     def _(self, event: events.CancelRefused) -> None:
         order = self.orders[event.order_id]
-        self._store(replace(order, is_cancel_pending=False, message=event.message))
+        message = event.message or order.message
+        self._store(replace(order, is_cancel_pending=False, message=message))
 
     @_apply.register
     def _(self, event: events.ModifyRequested) -> None:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property, lru_cache
 from operator import itemgetter
 from statistics import NormalDist
@@ -91,9 +91,9 @@ class AccountContext:
         """Equity without unrealized gains, on which brokers give no margin."""
         gains = sum(
             (
-                max(ZERO, held.unrealized_amount(self.prices[held.symbol][0]))
+                max(ZERO, held.unrealized_amount(price))
                 for held in self.book.open_positions()
-                if held.symbol in self.prices
+                if (price := self.book.last_price(held.symbol, self.prices)) is not None
             ),
             ZERO,
         )
@@ -149,9 +149,8 @@ class AccountContext:
         return _amount(request, quantity, self.last_known(request.symbol))
 
     def last_known(self, symbol: str) -> Decimal:
-        """Return the last price of a symbol, 0 without any."""
-        known = self.prices.get(symbol)
-        return known[0] if known else ZERO
+        """Return the last price of a symbol, or its mark, at which equity has it; 0 without any."""
+        return self.book.last_price(symbol, self.prices) or ZERO
 
     @cached_property
     def rates(self) -> Charges | None:
@@ -218,8 +217,8 @@ class AccountContext:
         """The short side (0 or less) and the long side by symbol, over all strategies."""
         legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
         for leg, quantity in self.book.legs().items():
-            price = self.prices.get(leg[1])
-            amount = quantity * price[0] if price else self.book.leg_cost(*leg)
+            price = self.last_known(leg[1])
+            amount = quantity * price if price else self.book.leg_cost(*leg)
             legs[leg] = (amount, amount)
         flat, buy = (ZERO, ZERO), Side.BUY
         for request, _, _, amount, _ in self.openings:
@@ -354,11 +353,16 @@ class OrderContext(AccountContext):
 
     @cached_property
     def own_open_quantity(self) -> int:
-        """That of this strategy's orders; orders that are not ours count with every strategy."""
+        """
+        That of this strategy's orders; orders that are not ours count with every strategy.
+
+        Beside an exit these do not count: it is not kept from leaving by somebody else's order.
+        """
+        is_entry = self.request.reason is Reason.ENTRY
         return self.working_quantity + sum(
             order.open_quantity
             for order in self.orders_on_its_side
-            if order.is_external or order.request.strategy == self.request.strategy
+            if (is_entry if order.is_external else order.request.strategy == self.request.strategy)
         )
 
     @cached_property
@@ -618,8 +622,16 @@ def price_collar(context: OrderContext) -> None:
                 "distance_pct",
                 distance,
                 context.limits.max_collar_pct,
-                f", {of}_price={priced(expected)}",
+                f", {of}_price={priced(expected)}, allowed={_collar(context, expected)}",
             )
+
+
+def _collar(context: OrderContext, expected: Decimal) -> str:
+    """Return the limits that the collar allows, in whole ticks: the first and the last one."""
+    tick, most = context.instrument.tick_size, context.limits.max_collar_pct / 100
+    low = (expected * (1 - most) / tick).to_integral_value(ROUND_CEILING) * tick
+    high = (expected * (1 + most) / tick).to_integral_value(ROUND_FLOOR) * tick
+    return f"{priced(low)} to {priced(high)}"
 
 
 def market_protection(context: OrderContext) -> None:

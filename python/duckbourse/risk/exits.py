@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from math import ceil, floor
 
 from duckbourse.orders.order import Exits, Order, Reason, Side
 from duckbourse.risk.limits import Instrument, Limits
@@ -18,6 +19,9 @@ from duckbourse.words import priced
 PROTECTION_STEPS = (1, 2, 4, 8, 16)
 # the most protection, in percent of the price, where an instrument has no price band
 MAX_PROTECTION_PCT = Decimal(20)
+# prices of ticks are whole millionths, all below this
+MILLION = 10**6
+MOST_MILLIONTHS = 2**62
 
 
 def best_price(entry: Order, best: Decimal | None, price: Decimal) -> Decimal:
@@ -89,6 +93,31 @@ def due(entry: Order, best: Decimal | None, price: Decimal | None, now: datetime
     if exits.exit_at is not None and now >= exits.exit_at:
         return Reason.TIME
     return None
+
+
+def quiet_range(entry: Order, best: Decimal | None) -> tuple[int, int]:
+    """
+    Return the bounds, in millionths, between which no price is due and no trail moves.
+
+    It is what `due` and `best_price` do without being asked: between the bounds, which are outside,
+    both would answer that nothing changes. (0, 0) has no price between.
+    """
+    exits, sign = entry.request.exits, entry.request.side.sign
+    worst: list[Decimal] = []
+    most = MOST_MILLIONTHS
+    if exits is not None:
+        if exits.stop_price is not None:
+            worst.append(exits.stop_price * sign)
+        if exits.target_price is not None:
+            most = floor(exits.target_price * sign * MILLION)
+        if exits.trail_distance is not None:
+            if best is None:
+                return 0, 0
+            worst.append(best * sign - exits.trail_distance)
+            most = min(most, floor(best * sign * MILLION) + 1)
+    least = ceil(max(worst) * MILLION) if worst else -MOST_MILLIONTHS
+    low, high = (least, most) if sign > 0 else (-most, -least)
+    return max(low, -MOST_MILLIONTHS), min(high, MOST_MILLIONTHS)
 
 
 def due_at_once(exits: Exits, side: Side, price: Decimal, now: datetime) -> str | None:

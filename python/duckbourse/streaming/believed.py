@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from duckbourse.streaming.feed import Records, millionths
+from duckbourse.streaming.feed import Records, column, millionths, places_of
 
 # by how many microseconds the exchange's clock may be ahead of ours
 MAX_AHEAD = 5_000_000
@@ -58,7 +58,8 @@ class TickFilter:
 
     def believed(self, records: Records) -> Records:
         """Return the ticks that are believed, in their order."""
-        places, price, traded_at = records["symbol"], records["price"], records["traded_at"]
+        places = places_of(records)
+        price, traded_at = column(records, "price"), column(records, "traded_at")
         latest = records["received_at"] + MAX_AHEAD
         if (
             ((price >= self._near_low[places]) & (price <= self._near_high[places])).all()

@@ -30,6 +30,8 @@ PRICE_DECIMALS = 6
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 Records = NDArray[Any]
+# indices of symbols
+Places = NDArray[np.intp]
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -110,6 +112,16 @@ class TickRelay:
         """Report the end of the session."""
         for follower in self._followers:
             await follower.on_end()
+
+
+def places_of(records: Records) -> Places:
+    """Return the indices of the symbols of records, as arrays are indexed fastest."""
+    return records["symbol"].astype(np.intp)
+
+
+def column(records: Records, name: str) -> NDArray[np.int64]:
+    """Return one field of records side by side: several times as fast to store elsewhere."""
+    return np.ascontiguousarray(records[name])
 
 
 def conflate(records: Records, symbols: tuple[str, ...], is_synthetic: bool) -> list[Tick]:

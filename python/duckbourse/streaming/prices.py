@@ -10,7 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from duckbourse.streaming.feed import Records, decimal_price, instant, millionths
+from duckbourse.streaming.feed import (
+    Places,
+    Records,
+    column,
+    decimal_price,
+    instant,
+    millionths,
+    places_of,
+)
 
 # A price further from the prior close than this factor cannot be valid: no split is larger. Prices
 # within it are left to the exchange's price bands.
@@ -47,6 +55,20 @@ class Quote(NamedTuple):
     received_at: datetime
 
 
+class Latest(NamedTuple):
+    """
+    What is known of some symbols, an array each, with 0 for what is not.
+
+    The price in millionths, when it was traded and when anything was received, in microseconds, and
+    a number that grows with each update of the symbol.
+    """
+
+    price: NDArray[np.int64]
+    traded_at: NDArray[np.int64]
+    received_at: NDArray[np.int64]
+    revision: NDArray[np.int64]
+
+
 class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
     """
     The last price of each symbol that had a tick, and when it was traded.
@@ -62,29 +84,35 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         # the newest quote, and the one before it
         self._bid = np.zeros((2, len(symbols)), np.int64)
         self._ask = np.zeros((2, len(symbols)), np.int64)
+        # the number of the last update that changed anything of a symbol
+        self._revision = np.zeros(len(symbols), np.int64)
+        self._update_count = 0
 
     def update(self, records: Records) -> None:
         """Update from ticks with a price, in the order received."""
-        places = records["symbol"]
+        places = places_of(records)
+        received_at = column(records, "received_at")
         # if a symbol occurs twice, the later tick wins
-        self._price[places] = records["price"]
-        self._traded_at[places] = np.minimum(records["traded_at"], records["received_at"])
-        self._received_at[places] = records["received_at"]
-        self._quote(records)
+        self._price[places] = column(records, "price")
+        self._traded_at[places] = np.minimum(records["traded_at"], received_at)
+        self._received_at[places] = received_at
+        self._quote(records, places)
 
     def update_quotes(self, records: Records) -> None:
         """Update the quotes alone, of symbols that have no price yet; their prices are not used."""
-        records = records[self._price[records["symbol"]] == 0]
-        places = records["symbol"]
-        self._quote(records)
+        records = records[self._price[places_of(records)] == 0]
+        places = places_of(records)
+        self._quote(records, places)
         is_quoted = (records["bid"] > 0) | (records["ask"] > 0)
         self._received_at[places[is_quoted]] = records["received_at"][is_quoted]
 
-    def _quote(self, records: Records) -> None:
-        places = records["symbol"]
-        for side, quoted in ((self._bid, records["bid"]), (self._ask, records["ask"])):
-            side[1, places] = side[0, places]
-            side[0, places] = quoted
+    def _quote(self, records: Records, places: Places) -> None:
+        self._update_count += 1
+        self._revision[places] = self._update_count
+        for side, name in ((self._bid, "bid"), (self._ask, "ask")):
+            newest, before = side
+            before[places] = newest[places]
+            newest[places] = column(records, name)
 
     def quote(self, symbol: str) -> Quote | None:
         """Return the newest quote; None before the first tick."""
@@ -97,6 +125,23 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         )
         return Quote(bid[0], ask[0], bid[1], ask[1], instant(int(self._received_at[place])))
 
+    def place(self, symbol: str) -> int | None:
+        """Return the place of a symbol in the arrays of `latest`; None if the feed lacks it."""
+        return self._places.get(symbol)
+
+    def latest(self, places: Places) -> Latest:
+        """Return what is known of the symbols at these places."""
+        return Latest(
+            self._price[places],
+            self._traded_at[places],
+            self._received_at[places],
+            self._revision[places],
+        )
+
+    def newest(self) -> int:
+        """Return when the last tick of any symbol was received, in microseconds; 0 without any."""
+        return int(self._received_at.max(initial=0))
+
     def seconds_of_silence(self, symbol: str) -> float | None:
         """Return how long other symbols had ticks since the last of this one; None without any."""
         place = self._places.get(symbol)
@@ -106,7 +151,7 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
 
     def last_receipt(self) -> datetime | None:
         """Return when the last tick of any symbol was received; None without any."""
-        newest = int(self._received_at.max(initial=0))
+        newest = self.newest()
         return instant(newest) if newest else None
 
     def __getitem__(self, symbol: str) -> tuple[Decimal, datetime]:

@@ -28,10 +28,9 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.disk import private, private_folder
+from duckbourse.disk import private, private_folder, wrap_os_error
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
-from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
 
@@ -279,10 +278,13 @@ class Inbox:
         The first call returns those again that an earlier loop took and did not answer. A file that
         is invalid or cannot be read is set aside.
         """
-        again = self._commands.glob("*.taken") if self._is_first else ()
+        suffixes = (".json", ".taken") if self._is_first else (".json",)
         self._is_first = False
         found = []
-        for path in sorted([*again, *self._commands.glob("*.json")]):
+        waiting: list[Path] = []
+        with suppress(FileNotFoundError):  # nothing was sent yet
+            waiting = [path for path in self._commands.iterdir() if path.suffix in suffixes]
+        for path in sorted(waiting):
             taken = path.with_suffix(".taken")
             try:
                 path.rename(taken)

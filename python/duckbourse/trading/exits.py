@@ -20,6 +20,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
+import numpy as np
 import structlog
 from msgspec.structs import replace
 
@@ -43,9 +44,11 @@ from duckbourse.orders.order import (
 from duckbourse.plugins import raise_interruption
 from duckbourse.risk import exits
 from duckbourse.risk.checks import require_exits_ahead
+from duckbourse.streaming.feed import microseconds
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.calls import Calls
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.quiet import NEVER, Zone, Zones
 from duckbourse.trading.resting import RestingStops
 from duckbourse.trading.strategy import BY_HAND, owner_of
 from duckbourse.words import in_words
@@ -106,6 +109,10 @@ class ExitManager:
         )
         manager.entry_of_lost = self._entry_of_lost
         self._works: dict[str, Work] = {}
+        # what a step may leave out, until the book or the publication changes
+        self._zones = Zones(prices)
+        self._seen_count = -1
+        self._seen_publication: Publication | None = None
         # the last failure of what is tried at each step, by what failed and the order's id
         self._failures: dict[tuple[str, str], str] = {}
         self._calls = Calls(patience_seconds)
@@ -131,9 +138,15 @@ class ExitManager:
         for entry_id in self._works.keys() - {entry.request.order_id for entry in held}:
             del self._works[entry_id]
         await self._cancel_exits_of_nothing()
+        quiet: set[str] = set()
+        with self._unharmed_by("leaving out what is quiet", ""):
+            quiet = self._quiet()
+        count = self.book.event_count
         for entry in held:
-            with self._unharmed_by("evaluating the exits", entry.request.order_id):
-                self._trigger(entry)
+            # what an event changes meanwhile is looked at in any case
+            if self.book.event_count != count or entry.request.order_id not in quiet:
+                with self._unharmed_by("evaluating the exits", entry.request.order_id):
+                    self._evaluate(entry)
         self._cross(held)
         for entry in held:
             entry_id = entry.request.order_id
@@ -142,6 +155,31 @@ class ExitManager:
             elif self._resting is not None:
                 await self._calls.start(entry_id, partial(self._rest, self._resting, entry))
         await self._calls.wait()
+
+    def _quiet(self) -> set[str]:
+        """Return the entries about whose exits nothing has changed since they were looked at."""
+        count, publication = self.book.event_count, self._publication()
+        if count != self._seen_count or publication is not self._seen_publication:
+            self._seen_count, self._seen_publication = count, publication
+            self._zones.clear()
+        return self._zones.quiet(
+            microseconds(clock.now()), publication.limits.max_silence_seconds * 1_000_000
+        )
+
+    def _zone(self, entry: Order, place: int) -> Zone:
+        """Return when the exits of an entry need not be looked at again: see `_price` and `due`."""
+        now, limits = microseconds(clock.now()), self._publication().limits
+        wanted = entry.request.exits
+        at = None if wanted is None else wanted.exit_at
+        exit_at = NEVER if at is None else microseconds(at)
+        low, high = exits.quiet_range(entry, self.book.best_price.get(entry.request.order_id))
+        known = self._prices.latest(np.array([place]))
+        ages = (
+            int(known.traded_at[0]) + limits.max_silence_seconds * 1_000_000 + 1,
+            int(known.received_at[0]) + limits.max_tick_age_ms * 1_000 + 1,
+        )
+        until = min(at for at in (*ages, exit_at, NEVER) if at > now)
+        return Zone(place, low, high, exit_at, int(known.revision[0]), now, until)
 
     def _cross(self, held: Sequence[Order]) -> None:
         """Let what is closed on both sides of a symbol close each other, instead of two orders."""
@@ -237,11 +275,19 @@ class ExitManager:
                 log.exception("failed", what=what, order_id=order_id)
             handle(error)
             if self.book.state is TradingState.ACTIVE:
-                symbol = self.book.orders[order_id].request.symbol
-                reason = f"{what} of {symbol} failed: {error!r}"
+                order = self.book.orders.get(order_id)
+                of = f" of {order.request.symbol}" if order else ""
+                reason = f"{what}{of} failed: {error!r}"
                 self._manager.set_state(TradingState.REDUCING, reason, "exits")
         else:
             self._failures.pop((what, order_id), None)
+
+    def _evaluate(self, entry: Order) -> None:
+        count, entry_id = self.book.event_count, entry.request.order_id
+        self._trigger(entry)
+        place = self._prices.place(entry.request.symbol)
+        if place is not None and self.book.event_count == count == self._seen_count:
+            self._zones[entry_id] = self._zone(entry, place)
 
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""
@@ -411,7 +457,9 @@ class ExitManager:
         def show(error: BaseException) -> None:
             work.detail = f"failed: {error}"
 
+        strange = ""
         with self._unharmed_by("closing", entry_id, show):
+            strange = self._note_strange(self.book.orders[entry_id])
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
             if live and live[-1].is_resting:
@@ -423,7 +471,7 @@ class ExitManager:
             else:
                 await self._try(entry_id, work)
         with self._unharmed_by("notifying", entry_id):
-            self._alert(entry_id, work)
+            self._alert(entry_id, work, strange)
 
     def _awaits_the_other_side(self, entry_id: str, work: Work) -> bool:
         """Return whether a stop at the broker is about to give way, so that both sides cross."""
@@ -478,10 +526,10 @@ class ExitManager:
     async def _try(self, entry_id: str, work: Work) -> None:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
-        quantity = self.book.held_quantity(entry_id)
+        entry = self.book.orders[entry_id]
+        quantity = self._closable(entry, work)
         if seconds < work.next_try_at or not quantity or not self._has_turn(entry_id, work):
             return
-        entry = self.book.orders[entry_id]
         request = self._request(entry, quantity, work.step)
         order = await self._manager.place(request)
         work.priced_at = seconds
@@ -498,6 +546,37 @@ class ExitManager:
             message=order.message,
         )
         self._count_refusals(entry_id, work)
+
+    def _closable(self, entry: Order, work: Work) -> int:
+        """Return the shares of an entry to be closed, no more than the broker holds."""
+        quantity = self._manager.closable_quantity(entry)
+        held = self.book.held_quantity(entry.request.order_id)
+        if quantity < held:
+            work.detail = f"the broker holds {quantity} of these {held}: check with it"
+        return quantity
+
+    def _note_strange(self, entry: Order) -> str:
+        """
+        Return what is open beside the exit of an entry and is not ours, and halt for it.
+
+        The exit does not wait for it, so that both may fill.
+        """
+        entered = entry.request
+        strange = [
+            order
+            for order in self.book.open_orders_of(entered.symbol, entered.side.other)
+            if order.is_external and order.request.product is entered.product
+        ]
+        if not strange:
+            return ""
+        named = ", ".join(
+            f"order {order.broker_order_id} to {order.request.side} {order.open_quantity}"
+            for order in strange
+        )
+        what = f"{entered.symbol} is closed beside {named}, which is not ours: cancel it there"
+        if self.book.state is not TradingState.HALTED:
+            self._manager.set_state(TradingState.HALTED, what, "exits")
+        return what
 
     def _has_turn(self, entry_id: str, work: Work) -> bool:
         """Return whether the broker's rates let a request be sent now; halt if they never will."""
@@ -540,7 +619,7 @@ class ExitManager:
     async def _reprice(self, entry_id: str, order: Order, work: Work) -> None:
         """Give a working exit another limit, after some time or if the price has left it behind."""
         request, seconds = order.request, clock.session_seconds()
-        if order.open_quantity > self.book.held_quantity(entry_id):
+        if order.open_quantity > self._closable(self.book.orders[entry_id], work):
             await self._manager.cancel(request.order_id)
             return
         if order.state is State.UNKNOWN or order.is_cancel_pending or order.is_modify_pending:
@@ -647,7 +726,7 @@ class ExitManager:
         assert price is not None, "what is held was filled, and what opens has a limit"
         return price
 
-    def _alert(self, entry_id: str, work: Work) -> None:
+    def _alert(self, entry_id: str, work: Work, strange: str) -> None:
         seconds = clock.session_seconds()
         quantity = self.book.held_quantity(entry_id)
         if quantity < work.quantity:  # it is being filled, and has as long again
@@ -665,7 +744,7 @@ class ExitManager:
                 quantity=quantity,
                 reason=self.book.exit_reason[entry_id],
                 seconds=int(seconds - work.began),
-                detail=work.detail,
+                detail="; ".join(filter(None, (work.detail, strange))),
             )
         )
 

@@ -16,8 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -44,7 +43,14 @@ from duckbourse.plugins import raise_interruption
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
-from duckbourse.streaming.feed import Feed, Records, TickRelay, microseconds
+from duckbourse.streaming.feed import (
+    Feed,
+    Records,
+    TickRelay,
+    column,
+    microseconds,
+    places_of,
+)
 from duckbourse.streaming.prices import LastPrices, price_bounds
 from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
@@ -53,6 +59,7 @@ from duckbourse.trading.calls import Calls
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, unseen_halt
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
+from duckbourse.trading.quiet import Holdings
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import what_is_held
 from duckbourse.trading.strategies import Strategies
@@ -81,6 +88,26 @@ PRICES_SECONDS = 1.0
 BY_STRATEGIES = "strategies"
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
+
+
+class Unharmed:
+    """A block whose failure ends nothing else; `on_failure` gets what failed, and the error."""
+
+    __slots__ = ("_on_failure", "_what")
+
+    def __init__(self, what: str, on_failure: Callable[[str, BaseException], None]) -> None:
+        self._what = what
+        self._on_failure = on_failure
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            return False
+        raise_interruption(error)
+        self._on_failure(self._what, error)  # whatever it is: positions are open
+        return True
 
 
 class Trader:
@@ -169,6 +196,7 @@ class Trader:
         # everything else that is sent
         self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
+        self._holdings = Holdings(self.prices)
         self._silent: set[str] = set()
         # why a strategy last asked for other exits in vain, by entry; reported once, since one that
         # trails asks for others at every step
@@ -304,8 +332,10 @@ class Trader:
 
         coming = asyncio.ensure_future(next_batch())
         while True:
-            done, _ = await asyncio.wait({coming}, timeout=IDLE_SECONDS)
-            if not done:
+            await asyncio.sleep(0)  # a batch that is there needs no timer
+            if not coming.done():
+                await asyncio.wait({coming}, timeout=IDLE_SECONDS)
+            if not coming.done():
                 await self._step()
             elif (records := coming.result()) is None:
                 return
@@ -419,7 +449,7 @@ class Trader:
     def _of_session(self, records: Records) -> Records:
         opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
         traded_at = records["traded_at"]
-        price, places = records["price"], records["symbol"]
+        price, places = column(records, "price"), places_of(records)
         is_good = (traded_at >= opens) & (traded_at < closes)
         is_good &= (price >= self._min_prices[places]) & (price <= self._max_prices[places])
         return records if is_good.all() else records[is_good]
@@ -497,15 +527,13 @@ class Trader:
         rates = self.manager.broker.capabilities.rates
         self.manager.pace.rates = (*publication.limits.rates, *rates)
 
-    @contextmanager
-    def _unharmed_by(self, what: str) -> Iterator[None]:
+    def _unharmed_by(self, what: str) -> Unharmed:
         """Go on after any failure in the block: nothing is opened any more, and exits continue."""
-        try:
-            yield
-        except BaseException as error:  # whatever it is: positions are open
-            raise_interruption(error)
-            log.exception("failed", what=what)
-            self._downgrade_to(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
+        return Unharmed(what, self._on_failure)
+
+    def _on_failure(self, what: str, error: BaseException) -> None:
+        log.error("failed", what=what, exc_info=error)
+        self._downgrade_to(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
 
     def _downgrade_to(self, state: TradingState, reason: str, by: str) -> None:
         # what strategies have reduced is lifted by a start, and other reasons are not
@@ -682,7 +710,7 @@ class Trader:
             self.publish(LimitBreached(code=denial.code, detail=denial.detail), correlation_id)
 
     def _set_gauges(self, set_gauge: Callable[[str, float], None]) -> None:
-        equity = self.book.equity_amount(self.prices)
+        equity = self._holdings.equity_amount(self.book)
         set_gauge("equity_amount", float(equity))
         set_gauge("session_pnl_amount", float(equity - self.book.session_start_amount))
         set_gauge("open_orders", len(self.book.live))
@@ -729,11 +757,14 @@ class Trader:
 
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
-        held = self.book.held_symbols()
-        newest = self.prices.last_receipt() if held else None
+        most = self.publication.limits.max_silence_seconds
+        may_be_silent = self._holdings.may_be_silent(self.book, most)
+        held = self._holdings.symbols
+        if not may_be_silent and self._silent.isdisjoint(held):
+            return
+        newest = self.prices.last_receipt()
         if newest is None:
             return
-        most = self.publication.limits.max_silence_seconds
         for symbol in sorted(held):
             seconds = self.prices.seconds_of_silence(symbol)
             if seconds is None:
@@ -782,6 +813,8 @@ class Trader:
         One that only reduces a position may, unless exits close everything or the account is
         halted.
         """
+        if not (entries := self.manager.open_entries):
+            return
         now, state = clock.now(), self.book.state
         is_halted = state is TradingState.HALTED
         opens_nothing = ""
@@ -790,7 +823,7 @@ class Trader:
         elif now >= self.publication.entries_end_at:
             opens_nothing = "nothing is opened any more in this session"
         reducing = self.manager.reducing_entries() if opens_nothing and not is_halted else set()
-        for order in self.manager.open_entries:
+        for order in entries:
             request, order_id = order.request, order.request.order_id
             why = over = ""
             if (closed_by := self.exits.flatten_reason(order)) is not None:
@@ -810,7 +843,7 @@ class Trader:
     def _check_daily_limits(self) -> None:
         if clock.now() >= self.publication.square_off_at:
             self.flatten(Reason.SQUARE_OFF)
-        lost = self.book.session_start_amount - self.book.equity_amount(self.prices)
+        lost = self.book.session_start_amount - self._holdings.equity_amount(self.book)
         most = self.book.session_start_amount * self.publication.limits.max_daily_loss_pct / 100
         if lost < most:
             return

@@ -22,12 +22,16 @@ from pydantic import SecretStr
 from duckbourse.brokers.zerodha.mapping import price_scale
 from duckbourse.errors import ConfigurationError
 from duckbourse.streaming.bounded_log import BoundedLog
-from duckbourse.streaming.feed import RECORD, Records
+from duckbourse.streaming.feed import RECORD, Places, Records, places_of
 from duckbourse.streaming.websocket import Instants
 from duckbourse.words import counted
 
 MAX_TOKENS = 3000  # per connection
 MAX_CONNECTIONS = 3
+# an index of so few instruments sorts fastest
+SMALL = np.int16
+# Kite's tokens of shares are below this
+MAX_INDEXED_TOKEN = 2**24
 HEADERS = {"X-Kite-Version": "3"}
 Mode = Literal["ltp", "quote", "full"]
 
@@ -124,8 +128,14 @@ class KiteProtocol:
         self._log = BoundedLog()
         self._mode = mode
         self._root = root
-        self._tokens = np.array([token for token, _ in by_token], np.uint32)
+        self._tokens = np.array([token for token, _ in by_token], np.int64)
         self._places = {token: place for place, (token, _) in enumerate(by_token)}
+        # the place after that of each token, where tokens are small: found faster than by search
+        self._place_after = np.zeros(0, SMALL)
+        if by_token[-1][0] < MAX_INDEXED_TOKEN:
+            # only the pages that are written or read take memory
+            self._place_after = np.zeros(by_token[-1][0] + 2, SMALL)
+            self._place_after[self._tokens] = np.arange(1, len(by_token) + 1)
         self._scales = [price_scale(token) for token, _ in by_token]
         self._multipliers, self._divisors = np.array(self._scales, np.int64).T
         # usually all instruments share one scale, and it is exact
@@ -285,9 +295,7 @@ class KiteProtocol:
     def _read(self, bodies: NDArray[Any], received_at: Instants, records: Records) -> Mask:
         """Write the records of bodies of one kind; return which of them are valid."""
         names = bodies.dtype.names or ()
-        tokens = bodies["token"].astype(np.uint32)
-        places = np.minimum(np.searchsorted(self._tokens, tokens), len(self._tokens) - 1)
-        is_good: Mask = self._tokens[places] == tokens
+        places, is_good = self._find(bodies["token"].astype(np.int64))
         self.unknown_token_count += is_good.size - int(np.count_nonzero(is_good))
         records["symbol"] = places
         records["received_at"] = received_at
@@ -310,6 +318,15 @@ class KiteProtocol:
         self.bad_packet_count += int(np.count_nonzero(is_good & ~is_price))
         return is_good & is_price
 
+    def _find(self, tokens: Instants) -> tuple[Places, Mask]:
+        """Return the places of tokens, and which of them are known; the others have any place."""
+        if len(self._place_after):
+            # what is too large shares the last one, which is of no token
+            after = self._place_after[np.minimum(tokens, len(self._place_after) - 1)]
+            return after.astype(np.intp) - 1, after > 0
+        places = np.minimum(np.searchsorted(self._tokens, tokens), len(self._tokens) - 1)
+        return places, self._tokens[places] == tokens
+
     def _read_price(self, raw: NDArray[Any], places: NDArray[Any], prices: NDArray[Any]) -> Mask:
         """Write prices in millionths; return which of them are exact and not negative."""
         if self._has_one_scale:
@@ -325,15 +342,16 @@ class KiteProtocol:
         """Count the quantity of a trade once: depth updates repeat the last trade."""
         if not len(records):
             return
-        order = np.argsort(records["symbol"], kind="stable")
-        symbols = records["symbol"][order]
-        volumes = records["cumulative_volume"][order]
-        is_first = np.append(True, symbols[1:] != symbols[:-1])
-        before = np.append(0, volumes[:-1])
-        before[is_first] = self._volumes[symbols[is_first]]
+        places = places_of(records)
+        order = np.argsort(places.astype(SMALL), kind="stable")
+        places, volumes = places[order], records["cumulative_volume"][order]
+        is_other = places[1:] != places[:-1]
+        before = np.empty_like(volumes)
+        before[1:] = np.where(is_other, self._volumes[places[1:]], volumes[:-1])
+        before[0] = self._volumes[places[0]]
         records["quantity"][order[volumes == before]] = 0
-        is_last = np.append(is_first[1:], True)
-        self._volumes[symbols[is_last]] = volumes[is_last]
+        # the last of each symbol is stored last
+        self._volumes[places] = volumes
 
 
 def protocols_of(

@@ -304,10 +304,13 @@ def test_a_trade_counts_once(read: Reading) -> None:
 
 @READINGS
 @pytest.mark.parametrize("kind", [LTP, FULL])
-def test_an_unknown_instrument_is_counted(read: Reading, kind: np.dtype[Any]) -> None:
-    protocol = protocol_of(OURS)
+@pytest.mark.parametrize("least", [0, 2**30], ids=["small", "large"])
+def test_an_unknown_instrument_is_counted(read: Reading, kind: np.dtype[Any], least: int) -> None:
+    """Small tokens are found in an index, and large ones by a search."""
+    tokens = {symbol: least + token for symbol, token in OURS.items()}
+    protocol = protocol_of(tokens)
     unknown = (0, 1, (3 << 8) | 2, 2**32 - 1)
-    packets = [packet(kind, token=token) for token in (*unknown, *OURS.values())]
+    packets = [packet(kind, token=token) for token in (*unknown, *tokens.values())]
     found = read(protocol, [frame_of(*packets), frame_of(*packets)])
     assert found["symbol"].tolist() == [0, 1, 2, 3, 4] * 2
     assert protocol.unknown_token_count == 8

@@ -326,7 +326,8 @@ CASES: list[Case] = [
     (
         "far from the last price",
         lambda: (order_request(limit_price=Decimal("103.05")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00,"
+        " allowed=97.00 to 103.00",
     ),
     (
         "a market order without protection",
@@ -710,7 +711,8 @@ CASES: list[Case] = [
     (
         "a limit far below the last price",
         lambda: (order_request(limit_price=Decimal("96.95")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00,"
+        " allowed=97.00 to 103.00",
     ),
     (
         "shorts of one sector",
@@ -1038,9 +1040,12 @@ def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
             broker_order_id="theirs",
         ),
     )
-    leaving = order_request(side=SELL, reason=Reason.STOP, strategy="mine", quantity=50)
+    leaving = order_request(side=SELL, strategy="mine", quantity=50)
     assert context_of(leaving, book).is_closing
     assert not context_of(replace(leaving, quantity=51), book).is_closing
+    exit_ = replace(leaving, reason=Reason.STOP, quantity=200)
+    assert context_of(exit_, book).is_closing, "nobody else's order keeps an exit from leaving"
+    assert not context_of(replace(exit_, quantity=201), book).is_closing
 
 
 def test_an_entry_that_makes_the_account_larger_closes_nothing() -> None:
@@ -1158,3 +1163,30 @@ def test_as_much_may_be_bought_as_the_buying_power_says(product: Product) -> Non
     more = replace(asked, quantity=asked.quantity + 1)
     with pytest.raises(OrderDeniedError, match=r"CASH|MARGIN"):
         check(context_of(more, book, **known))
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("price", [50, 150])
+def test_a_mark_counts_like_a_last_price(side: Side, price: int) -> None:
+    """Before the first tick, gains gave margin and exposures were at cost; equity had marks."""
+    limits = replace(LIMITS, product=Product.MIS)
+
+    def figures(by: str) -> tuple[object, ...]:
+        selling = order_request(side=Side.SELL, quantity=1, limit_price=Decimal(10), strategy="x")
+        book = book_with(bought("A", 100, side=side), *opened_as(selling))
+        book.marks = {"A": Decimal(price)} if by == "mark" else {}
+        prices = {"A": (Decimal(price), NOW)} if by == "tick" else {}
+        context = AccountContext(book, now=NOW, limits=limits, prices=prices)
+        return (
+            context.equity,
+            context.margin_amount,
+            context.gross_amount,
+            context.amounts,
+            context.available_amount,
+        )
+
+    assert figures("mark") == figures("tick")
+    gains = 100 * max(0, (price - 100) * side.sign)
+    equity, margin, *_ = figures("mark")
+    assert margin == LIMITS.capital_amount + 100 * (price - 100) * side.sign - gains
+    assert equity == LIMITS.capital_amount + 100 * (price - 100) * side.sign
