@@ -54,6 +54,7 @@ from duckbourse.orders.order import (
     is_order_id,
 )
 from duckbourse.orders.pacing import Pace
+from duckbourse.plugins import raise_interruption
 
 log = structlog.get_logger()
 
@@ -537,7 +538,8 @@ class Manager:
             try:
                 async for update in self.broker.updates():
                     self.on_update(update)
-            except Exception as error:  # whatever it is, the updates after it are needed
+            except BaseException as error:  # whatever it is, the updates after it are needed
+                raise_interruption(error)
                 log.exception("the broker's updates broke off")
                 if not isinstance(error, BrokerError):
                     reason = f"an update of the broker could not be booked: {error!r}"
