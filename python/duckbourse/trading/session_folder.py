@@ -143,9 +143,11 @@ def create(
             _discard(publication, folder, recorded)
             _finish_discarding(folder, folder.session_date, read_journal(folder.path))
         elif folder.session_date < last:
+            is_over = has_ended(replace(folder, session_date=last), recorded)
+            goes_on = "a later date goes on" if is_over else f"`--date {last}` resumes that"
             raise ConfigurationError(
                 f"{folder.account} has traded {last}, which is after {folder.session_date}",
-                f"`--date {last}` resumes that; --fresh discards what was traded from"
+                f"{goes_on}; --fresh discards what was traded from"
                 f" {folder.session_date} on, and another --account leaves it alone",
             )
         elif folder.session_date == last:
@@ -749,6 +751,8 @@ def latest(account: str | None, session_date: date | None) -> SessionFolder:
         remedies = [f"the accounts are {', '.join(accounts)}"]
     elif session_date and session_date > clock.now().date():
         remedies = ["choose a day that is not to come"]
+    elif session_date and any(session_date < _folder_of(each).session_date for each in files):
+        remedies = ["the account is past it, and sessions go forward"]
     if others := sorted(_files(), key=lambda each: each.stat().st_mtime):
         last = _folder_of(others[-1])
         remedies.append(f"the last one traded is {last.account} on {last.session_date}")

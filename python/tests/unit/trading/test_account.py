@@ -1353,3 +1353,21 @@ def test_an_export_shows_the_row_that_the_seed_lacks() -> None:
     known = csv.DictReader((PROJECT / PORTFOLIOS).read_text().splitlines())
     session = replace(latest("test", None), account=next(known)["portfolio"])
     assert _missing_portfolio(session) == ""
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_earlier_session_is_refused_with_what_can_be_done(ends: bool) -> None:
+    """The remedy of a session that was over resumed nothing, and that of `orders` traded none."""
+    begin(1)
+    folder = latest("test", None)
+    if ends:
+        day = folder.session_date
+        at, equity = clock.now(), Decimal(1)
+        record(events.SessionEnded(at=at, session_date=day, equity_amount=equity))
+    with pytest.raises(ConfigurationError, match="which is after") as refused:
+        create(publication(0), "paper", "")
+    goes_on = "a later date goes on" if ends else f"`--date {folder.session_date}` resumes that"
+    assert refused.value.remedy.startswith(f"{goes_on}; --fresh discards")
+    with pytest.raises(ConfigurationError, match="nothing has been traded") as absent:
+        latest(None, FIRST)
+    assert absent.value.remedy.startswith("the account is past it, and sessions go forward; ")
