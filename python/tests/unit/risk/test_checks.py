@@ -1028,7 +1028,10 @@ def test_what_closes_already_is_not_closed_again(reason: Reason) -> None:
 
 def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
     mine = order_request(strategy="mine", quantity=200)
+    other = order_request(strategy="other", quantity=100)
     book = book_with(
+        *opened_as(other),
+        events.FillBooked(at=NOW, fill=fill(100, "100", order_id=other.order_id)),
         *opened_as(mine),
         events.FillBooked(at=NOW, fill=fill(200, "100", order_id=mine.order_id)),
         events.ExternalOrderSeen(
