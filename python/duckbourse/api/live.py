@@ -423,7 +423,7 @@ class Moment:
                 "is_working": order.state.is_live,
                 "reason": str(order.request.reason),
                 "signal": order.request.signal_id,
-                "why": order.message or order.request.strategy,
+                "why": order.why or order.request.strategy,
                 "path": paths.get(order_id, []),
             }
             for order_id, order in book.orders.items()

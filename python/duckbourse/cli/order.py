@@ -47,7 +47,8 @@ REMEDIES = {
     "FREEZE": "order less at once: see freeze_quantity in seeds/reference/instruments.csv",
     "PRICE_BAND": "give a price within the day's band, which the line names",
     "EXITS": "give a stop and a target that the price has not reached",
-    "NO_PRICE": "wait for its first tick: `trade` says at its start which symbols have none",
+    "NO_PRICE": "wait for its first tick; what is not traded in this session or is not in this feed"
+    " has none, and cannot be ordered",
     "TRADING_STATE": "`./bourse account show` says why, and `./bourse resume` lifts it",
     "SHORT": "sell at most what is held: `./bourse positions` lists it",
     "CASH": "buy less, or `./bourse account deposit` between sessions",

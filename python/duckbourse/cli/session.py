@@ -89,7 +89,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "trigger_price": order.request.trigger_price,
             "average_price": order.average_price,
             "state": str(order.state),
-            "message": order.message if json or csv else _in_words(order),
+            "message": order.why if json or csv else _in_words(order),
         }
         for order in book.orders.values()
         if order.request.order_id not in earlier
@@ -386,7 +386,7 @@ def _why_sent(book: Book, order: Order) -> str:
 def _in_words(order: Order) -> str:
     """Return the message of an order; of a denied one, the check and its numbers in words."""
     if order.state is not State.DENIED:
-        return order.message
+        return order.why
     code, _, detail = order.message.partition(": ")
     found = re.sub(r"(\w+)=([^,]+), max_\1=", r"\1=\2, and the limit is ", detail)
     found = re.sub(r"\b(\w+)=", lambda name: f"{name[1].replace('_', ' ')} ", found)

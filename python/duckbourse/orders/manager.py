@@ -363,7 +363,7 @@ class Manager:
         """
         Have an order cancelled with the next `send_waiting`, and again until it has ended.
 
-        An entry that waits for its turn is denied at once. `why` is the message of the order then.
+        An entry that waits for its turn is denied at once. `why` is the message of its denial.
         """
         waiting = self.book.waiting.get(order_id)
         if waiting is not None:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property, lru_cache
 from operator import itemgetter
 from statistics import NormalDist
@@ -622,8 +622,16 @@ def price_collar(context: OrderContext) -> None:
                 "distance_pct",
                 distance,
                 context.limits.max_collar_pct,
-                f", {of}_price={priced(expected)}",
+                f", {of}_price={priced(expected)}, allowed={_collar(context, expected)}",
             )
+
+
+def _collar(context: OrderContext, expected: Decimal) -> str:
+    """Return the limits that the collar allows, in whole ticks: the first and the last one."""
+    tick, most = context.instrument.tick_size, context.limits.max_collar_pct / 100
+    low = (expected * (1 - most) / tick).to_integral_value(ROUND_CEILING) * tick
+    high = (expected * (1 + most) / tick).to_integral_value(ROUND_FLOOR) * tick
+    return f"{priced(low)} to {priced(high)}"
 
 
 def market_protection(context: OrderContext) -> None:

@@ -442,7 +442,7 @@ def answer_of(order: Order) -> Answer:
         return Answer(is_obeyed=True, message=filled, figures=figures)
     if not state.is_live:
         # what ended without a share did nothing
-        why = f"; {order.message}" if order.message else ""
+        why = f"; {order.why}" if order.why else ""
         return Answer(
             is_obeyed=order.filled_quantity > 0, message=f"{state}: {filled}{why}", figures=figures
         )

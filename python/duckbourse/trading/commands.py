@@ -26,10 +26,9 @@ import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.disk import private, private_folder
+from duckbourse.disk import private, private_folder, wrap_os_error
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
-from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
 

@@ -326,7 +326,8 @@ CASES: list[Case] = [
     (
         "far from the last price",
         lambda: (order_request(limit_price=Decimal("103.05")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00,"
+        " allowed=97.00 to 103.00",
     ),
     (
         "a market order without protection",
@@ -710,7 +711,8 @@ CASES: list[Case] = [
     (
         "a limit far below the last price",
         lambda: (order_request(limit_price=Decimal("96.95")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00,"
+        " allowed=97.00 to 103.00",
     ),
     (
         "shorts of one sector",

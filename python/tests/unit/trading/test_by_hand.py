@@ -124,7 +124,7 @@ def test_an_order_that_its_stop_overtakes_did_nothing_and_says_why(market: Marke
     assert (answer.is_obeyed, answer.is_final) == (False, True)
     assert answer.message == "cancelled: 0 of 4 A filled; A is closed: stop"
     [sold] = [each for each in trader.book.orders.values() if each.request.quantity == 4]
-    assert sold.message == "A is closed: stop"
+    assert sold.why == "A is closed: stop"
 
 
 def test_an_order_that_only_closes_what_is_held_is_no_entry(market: Market) -> None:
