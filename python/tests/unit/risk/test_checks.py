@@ -28,6 +28,7 @@ from duckbourse.risk.checks import (
     limits_used,
     margin,
     pre_trade_check,
+    session,
     value_at_risk,
 )
 from duckbourse.risk.exits import due
@@ -1026,6 +1027,17 @@ def test_what_closes_already_is_not_closed_again(reason: Reason) -> None:
     book = book_with(bought("A", 200), *opened(side=SELL, quantity=150, reason=reason))
     assert context_of(order_request(side=SELL, quantity=50, reason=reason), book).is_closing
     assert not context_of(order_request(side=SELL, quantity=51, reason=reason), book).is_closing
+
+
+@pytest.mark.parametrize("hours", [8, -8])
+def test_a_wrong_clock_denies_no_exit(hours: int) -> None:
+    book = book_with(bought("A", 200))
+    now = NOW + timedelta(hours=hours)
+    exit_ = order_request(side=SELL, quantity=200, reason=Reason.STOP)
+    session(context_of(exit_, book, now=now))
+    for asked in (replace(exit_, reason=Reason.ENTRY), replace(exit_, quantity=201)):
+        with pytest.raises(OrderDeniedError, match="SESSION"):
+            session(context_of(asked, book, now=now))
 
 
 def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
