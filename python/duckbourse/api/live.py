@@ -1225,7 +1225,7 @@ def _close(typed: Typed) -> Response:
     if not typed.symbol:
         raise Refused(422, "no symbol is named", 'give the one to close, as "symbol"')
     if not is_traded(session):
-        error = no_loop(None)
+        error = no_loop(session.account)
         raise TradingError(str(error), error.remedy)
     # which of several is meant has to be said; the loop itself knows what one holds
     holders = _holders(session, typed.symbol) if typed.strategy is None else []

@@ -54,6 +54,7 @@ from duckbourse.orders.order import (
     is_order_id,
 )
 from duckbourse.orders.pacing import Pace
+from duckbourse.plugins import raise_interruption
 
 log = structlog.get_logger()
 
@@ -549,7 +550,8 @@ class Manager:
             try:
                 async for update in self.broker.updates():
                     self.on_update(update)
-            except Exception as error:  # whatever it is, the updates after it are needed
+            except BaseException as error:  # whatever it is, the updates after it are needed
+                raise_interruption(error)
                 log.exception("the broker's updates broke off")
                 if not isinstance(error, BrokerError):
                     reason = f"an update of the broker could not be booked: {error!r}"
@@ -740,7 +742,18 @@ class Manager:
             if absences >= 2 and self._seconds_since_sent(order, began) >= self._grace_seconds:
                 if order.state is State.UNKNOWN:
                     self.advance(order_id, State.NOT_PLACED, message="the broker has no such order")
-                return
+                    return
+                # it was acknowledged, so an answer without it is doubted for as long again
+                if waited >= self._grace:
+                    self._end_forgotten(order_id)
+                    return
+
+    def _end_forgotten(self, order_id: str) -> None:
+        """End an order that the broker had and has no more: what it was for can be tried again."""
+        reason = f"the broker has order {order_id} no more, which it had acknowledged"
+        log.error("an order is gone", order_id=order_id)
+        self.advance(order_id, State.CANCELLED, message="the broker has it no more")
+        self.set_state(TradingState.HALTED, reason, "orders")
 
     def _seconds_since_sent(self, order: Order, began: float) -> float:
         """Return how long ago an order was sent, which was looked for since `began`."""

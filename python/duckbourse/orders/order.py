@@ -82,7 +82,8 @@ class Reason(StrEnum):
         return cls.DAILY_LOSS if value == "kill" else None
 
 
-_RANKS = {Reason.ENTRY: 0, Reason.DAILY_LOSS: 2, Reason.SQUARE_OFF: 2, Reason.BY_HAND: 3}
+# the square-off leaves what is held overnight, which those above it close
+_RANKS = {Reason.ENTRY: 0, Reason.SQUARE_OFF: 2, Reason.DAILY_LOSS: 3, Reason.BY_HAND: 4}
 
 
 class Exits(msgspec.Struct, frozen=True, kw_only=True):

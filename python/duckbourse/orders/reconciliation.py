@@ -155,8 +155,17 @@ class Reconciliation:
         for trade in trades:
             manager.on_update(trade)
         known = {report.order_id for report in reports}
+        known_there = {report.broker_order_id for report in reports}
+        today = clock.now().date()
         for order in list(self.book.open_orders()):
-            if order.state is State.UNKNOWN and order.request.order_id not in known:
+            is_lost = order.state is State.UNKNOWN and order.request.order_id not in known
+            is_forgotten = (
+                order.broker_order_id is not None
+                and order.broker_order_id not in known_there
+                and order.sent_at is not None
+                and order.sent_at.date() >= today
+            )
+            if is_lost or is_forgotten:
                 manager.look_up(order.request.order_id)
         await manager.wait_idle()
         holdings = [*await call(broker.positions())]
@@ -164,7 +173,6 @@ class Reconciliation:
             holdings += await call(broker.holdings())
         statement = Statement(reports, trades, holdings, await call(broker.funds()))
         self._missing = _missing(self.book, holdings)
-        today = clock.now().date()
         explained = tuple(self._expire_forgotten(statement, today))
         return differences(self.book, statement, today), explained
 

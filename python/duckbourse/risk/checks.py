@@ -942,7 +942,8 @@ def pre_trade_check(context: OrderContext, own: Mapping[str, Check] = MappingPro
             check(context)
         except OrderDeniedError:
             raise
-        except Exception as error:  # user code: an order that was not checked is not sent
+        except BaseException as error:  # user code: an order that was not checked is not sent
+            plugins.raise_interruption(error)
             raise OrderDeniedError("CHECK_FAILED", f"check={name}, error={error!r}") from error
 
 

@@ -781,13 +781,16 @@ def test_a_clock_set_back_leaves_no_order_unknown(tmp_path: Path) -> None:
     run(tmp_path, play, Faults(lost_before=1))
 
 
-def test_an_order_that_the_broker_lost_is_a_difference(tmp_path: Path) -> None:
+def test_an_order_that_the_broker_lost_is_ended_and_halts(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         harness.exchange.orders.clear()
-        (difference,) = await harness.reconciliation.recover()
-        assert difference == (
-            f"order {order.request.order_id} is acked here, but not known to the broker"
+        assert await harness.reconciliation.recover() == ()
+        order_id = order.request.order_id
+        assert harness.book.orders[order_id].state is State.CANCELLED
+        assert harness.book.state is TradingState.HALTED
+        assert harness.book.state_reason == (
+            f"the broker has order {order_id} no more, which it had acknowledged"
         )
 
     run(tmp_path, play)
