@@ -270,11 +270,9 @@ class ExitManager:
                 self._manager.set_state(TradingState.REDUCING, reason, "exits")
 
         with self._unharmed_by("evaluating exits", entry.request.order_id, reduce):
-            count, entry_id = self.book.event_count, entry.request.order_id
             self._trigger(entry)
-            place = self._prices.place(entry.request.symbol)
-            if place is not None and self.book.event_count == count == self._seen_count:
-                self._zones[entry_id] = self._zone(entry, place)
+            if (place := self._prices.place(entry.request.symbol)) is not None:
+                self._zones[entry.request.order_id] = self._zone(entry, place)
 
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""
