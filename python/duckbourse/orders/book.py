@@ -25,7 +25,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from duckbourse.orders import events
-from duckbourse.orders.events import Carried, CashKind, Event, Held, Stop, TradingState
+from duckbourse.orders.events import Carried, CashKind, Event, Halt, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
 from duckbourse.orders.order import PRICE_STEP, Fill, Order, Product, Reason, Request, Side
 from duckbourse.orders.positions import (
@@ -45,8 +45,6 @@ Key = tuple[str, Product]
 LOOP = frozenset({"start", "session"})
 # the reason of a halt that ends with the first start
 NOT_STARTED = "not started"
-# more stops than the rows can have that a damaged journal lost
-LOST_STOPS = 1_000_000
 # states in which the broker reports no fills
 NEVER_FILLED = frozenset({State.DENIED, State.REJECTED, State.NOT_PLACED})
 
@@ -152,9 +150,8 @@ class Book:
         self.state_reason = NOT_STARTED
         # who changed the state last; empty if nobody has
         self.state_by = ""
-        # the number of the last stop of the account, of all sessions; and those since it was active
-        self.stop_number = 0
-        self.stops: dict[int, Stop] = {}
+        # the halts since it was active, by their ids, in order
+        self.halts: dict[str, Halt] = {}
         # why everything is to be closed, if it is
         self.flatten_reason: Reason | None = None
         self.session_date: date | None = None
@@ -180,6 +177,9 @@ class Book:
         self.carried_orders: frozenset[str] = frozenset()
         self.action_ids: dict[str, None] = {}
         self.cash_ids: dict[str, None] = {}
+        # of each symbol that a session began with: the first and the last session of each run of
+        # them; what it missed on those days can be known late
+        self.overnight: dict[str, tuple[tuple[date, date], ...]] = {}
         # what each strategy held when the session began
         self._strategies_before: dict[Key, dict[str, Position]] = {}
         self._round_trips: dict[Key, list[tuple[datetime, Decimal]]] = {}
@@ -470,8 +470,7 @@ class Book:
             state=self.state,
             state_reason=self.state_reason,
             state_by=self.state_by,
-            stop_number=self.stop_number,
-            stops=dict(self.stops),
+            halts=dict(self.halts),
             session_date=self.session_date,
             flatten_reason=self.flatten_reason,
             positions=tuple(
@@ -497,6 +496,7 @@ class Book:
             },
             action_ids=tuple(self.action_ids),
             cash_ids=tuple(self.cash_ids),
+            overnight=dict(self.overnight),
             differences=self.differences,
             waiting=tuple(self.waiting.values()),
         )
@@ -773,15 +773,16 @@ class Book:
         self.state_reason = event.reason
         self.state_by = event.by
         if event.state is not TradingState.ACTIVE:
-            self._note_stop(event.request_id)
+            self._note_halt(event.halt_id or event.at.isoformat(), event.request_id)
             return
-        self.stops.clear()
+        self.halts.clear()
         self.flatten_reason = None
         if event.by not in LOOP:
             self._losses_before, self._resumed_at = 0, event.at
 
     @_apply.register
     def _(self, event: events.SessionStarted) -> None:
+        self._note_overnight(event.session_date)
         self.session_date = event.session_date
         self.has_ended = False
         self.flatten_reason = None
@@ -812,7 +813,7 @@ class Book:
         self._losses_before = carried.consecutive_losses
         self.state, self.state_reason = carried.state, carried.state_reason
         self.state_by = carried.state_by
-        self.stop_number, self.stops = carried.stop_number, dict(carried.stops)
+        self.halts = dict(carried.halts)
         self.session_date = carried.session_date
         self.flatten_reason = carried.flatten_reason
         self.differences = carried.differences
@@ -821,6 +822,7 @@ class Book:
         self.marks = dict(carried.marks)
         self.action_ids = dict.fromkeys(carried.action_ids)
         self.cash_ids = dict.fromkeys(carried.cash_ids)
+        self.overnight = dict(carried.overnight)
         self.waiting = {each.request.order_id: each for each in carried.waiting}
         self.carried_orders = frozenset(order.request.order_id for order in carried.orders)
         for order in carried.orders:
@@ -901,14 +903,24 @@ class Book:
         self.state = TradingState.HALTED
         self.state_by = "journal"
         self.state_reason = f"the journal was damaged; the damaged file is kept as {event.kept_as}"
-        # no resume that was sent for a stop that was lost with the rows has seen this
-        self.stop_number += LOST_STOPS
-        self._note_stop()
+        self._note_halt(event.kept_as)
 
-    def _note_stop(self, request_id: str = "") -> None:
-        self.stop_number += 1
+    def _note_overnight(self, session: date) -> None:
+        """Note what is held when a session begins, after the one that the book still has."""
+        held = self._held_before.items()
+        for symbol in sorted({key[0] for key, (quantity, of) in held if quantity or of}):
+            *runs, (first, last) = self.overnight.get(symbol) or ((session, session),)
+            if last not in (session, self.session_date):
+                runs, first = [*runs, (first, last)], session
+            self.overnight[symbol] = (*runs, (first, session))
+
+    def was_held(self, symbol: str, session: date) -> bool:
+        """Return whether something of a symbol was held when a session of the account began."""
+        return any(first <= session <= last for first, last in self.overnight.get(symbol, ()))
+
+    def _note_halt(self, halt_id: str, request_id: str = "") -> None:
         what = f"{self.state}: {self.state_reason} (by {self.state_by})"
-        self.stops[self.stop_number] = Stop(what, request_id)
+        self.halts[halt_id] = Halt(what, request_id)
 
     def _count_round_trip(self, position: Position, at: datetime) -> None:
         """Count the round trip that the last change of a position closed, if it closed one."""

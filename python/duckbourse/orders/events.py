@@ -7,6 +7,7 @@ records what was decided or observed, never its consequences.
 
 from __future__ import annotations
 
+import secrets
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +17,10 @@ import msgspec
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Fill, Order, Product, Reason, Request
 from duckbourse.orders.positions import CorporateAction, Position
+
+
+def new_halt_id() -> str:
+    return secrets.token_hex(8)
 
 
 class TradingState(StrEnum):
@@ -56,8 +61,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     before_provisional: Position | None = None
 
 
-class Stop(msgspec.Struct, frozen=True):
-    """What stopped an account, and the id of the request for it; empty if nobody asked."""
+class Halt(msgspec.Struct, frozen=True):
+    """What halted or reduced an account, and the id of its request; empty if nobody asked."""
 
     what: str
     request_id: str = ""
@@ -74,8 +79,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_reason: str
     # who changed the state last; empty in what was carried without it
     state_by: str = ""
-    stop_number: int = 0
-    stops: dict[int, Stop] = {}
+    # those since it was active, by their ids, in order
+    halts: dict[str, Halt] = {}
     session_date: date | None = None
     flatten_reason: Reason | None = None
     positions: tuple[Position, ...] = ()
@@ -89,6 +94,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: dict[str, Decimal] = {}
     action_ids: tuple[str, ...] = ()
     cash_ids: tuple[str, ...] = ()
+    # of each symbol that a session began with: the first and the last session of each run of them
+    overnight: dict[str, tuple[tuple[date, date], ...]] = {}
     differences: tuple[str, ...] = ()
     # what a session that was killed left waiting
     waiting: tuple[OrderWaiting, ...] = ()
@@ -316,12 +323,18 @@ class TrailMoved(Event, frozen=True, kw_only=True):
 
 
 class TradingStateChanged(Event, frozen=True, kw_only=True):
-    """The account may trade more or less; `request_id` is that of the command, if one asked."""
+    """
+    The account may trade more or less; `request_id` is that of the command, if one asked.
+
+    `halt_id` is a halt's or a reduction's alone, whatever journal it is in: a session that is
+    traded again, or restored from a backup, has others. It is empty if trading is active.
+    """
 
     state: TradingState
     reason: str
     by: str
     request_id: str = ""
+    halt_id: str = ""
 
 
 class AccountCarried(Event, frozen=True, kw_only=True):

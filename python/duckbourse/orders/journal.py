@@ -327,8 +327,8 @@ def begin_again(folder: Path, opening: Sequence[Event]) -> None:
         head.close()
 
 
-def read_archive(path: Path, most: int | None = None) -> list[Event]:
-    """Return the first `most` events of an archived session; raise JournalCorrupt if damaged."""
+def read_archive(path: Path) -> list[Event]:
+    """Return the events of an archived session; raise JournalCorrupt if damaged."""
     try:
         header, *bodies = gzip.decompress(path.read_bytes()).splitlines()
         known = msgspec.json.decode(header, type=ArchiveHeader)
@@ -337,7 +337,7 @@ def read_archive(path: Path, most: int | None = None) -> list[Event]:
             checksum = zlib.crc32(body, checksum)
         if checksum != known.checksum or len(bodies) != known.rows:
             raise ValueError("its checksum does not match")
-        return [DECODER.decode(body) for body in bodies[:most]]
+        return [DECODER.decode(body) for body in bodies]
     except FileNotFoundError:
         raise
     except (OSError, EOFError, zlib.error, ValueError, TypeError) as error:

@@ -39,7 +39,7 @@ from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update, r
 from duckbourse.orders.bus import Bus
 from duckbourse.orders.charges import Charges, fill_charges
 from duckbourse.orders.denial import OrderDeniedError
-from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.events import Event, TradingState, new_halt_id
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
 from duckbourse.orders.order import (
@@ -475,7 +475,12 @@ class Manager:
         if request_id or (self.book.state, self.book.state_reason) != (state, reason):
             self.record(
                 events.TradingStateChanged(
-                    at=clock.now(), state=state, reason=reason, by=by, request_id=request_id
+                    at=clock.now(),
+                    state=state,
+                    reason=reason,
+                    by=by,
+                    request_id=request_id,
+                    halt_id="" if state is TradingState.ACTIVE else new_halt_id(),
                 )
             )
 
@@ -491,7 +496,11 @@ class Manager:
             reason = str(self.journal.failure)
             self._apply(
                 events.TradingStateChanged(
-                    at=clock.now(), state=TradingState.HALTED, reason=reason, by="journal"
+                    at=clock.now(),
+                    state=TradingState.HALTED,
+                    reason=reason,
+                    by="journal",
+                    halt_id=new_halt_id(),
                 )
             )
             log.error("halted", reason=reason)

@@ -91,9 +91,9 @@ class AccountContext:
         """Equity without unrealized gains, on which brokers give no margin."""
         gains = sum(
             (
-                max(ZERO, held.unrealized_amount(self.prices[held.symbol][0]))
+                max(ZERO, held.unrealized_amount(price))
                 for held in self.book.open_positions()
-                if held.symbol in self.prices
+                if (price := self.book.last_price(held.symbol, self.prices)) is not None
             ),
             ZERO,
         )
@@ -149,9 +149,8 @@ class AccountContext:
         return _amount(request, quantity, self.last_known(request.symbol))
 
     def last_known(self, symbol: str) -> Decimal:
-        """Return the last price of a symbol, 0 without any."""
-        known = self.prices.get(symbol)
-        return known[0] if known else ZERO
+        """Return the last price of a symbol, or its mark, at which equity has it; 0 without any."""
+        return self.book.last_price(symbol, self.prices) or ZERO
 
     @cached_property
     def rates(self) -> Charges | None:
@@ -218,8 +217,8 @@ class AccountContext:
         """The short side (0 or less) and the long side by symbol, over all strategies."""
         legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
         for leg, quantity in self.book.legs().items():
-            price = self.prices.get(leg[1])
-            amount = quantity * price[0] if price else self.book.leg_cost(*leg)
+            price = self.last_known(leg[1])
+            amount = quantity * price if price else self.book.leg_cost(*leg)
             legs[leg] = (amount, amount)
         flat, buy = (ZERO, ZERO), Side.BUY
         for request, _, _, amount, _ in self.openings:

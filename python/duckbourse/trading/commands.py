@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 FOLDER = "commands"
 PREPARED = ("halt", "square-off")
-STOPS = frozenset(PREPARED)
+HALTS = frozenset(PREPARED)
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
 # what a damaged file raises
@@ -70,9 +70,9 @@ class Command(msgspec.Struct, frozen=True):
 
     `expires_at` is by the clock of the machine, also in a replay; None means never. `request_id`
     names the file, and is not in it. `number` is higher than those of all commands that waited when
-    it was sent, whatever the clock showed. `lifts` is the number of the last stop in the book
-    when a resume was sent, and `lifts_requests` has the ids of the halts and square-offs that
-    waited then; it lifts nothing that came later. If `lifts` is None, it lifts whatever there is.
+    it was sent, whatever the clock showed. `lifts` has the ids of the halts in the book when a
+    resume was sent, and `lifts_requests` those of the requests to halt and to square off that
+    waited then; it lifts no other. If `lifts` is None, it lifts whatever there is.
     """
 
     name: str
@@ -82,22 +82,21 @@ class Command(msgspec.Struct, frozen=True):
     request_id: str = ""
     order: OrderByHand | None = None
     number: int = 0
-    lifts: int | None = None
+    lifts: tuple[str, ...] | None = None
     lifts_requests: tuple[str, ...] = ()
 
 
-def unseen_stop(book: Book, resume: Command) -> str | None:
-    """
-    Return what stopped an account last after a resume was sent; None if nothing did.
-
-    Whoever saw a stop knew of those before it, whatever hid them since.
-    """
+def unseen_halt(book: Book, resume: Command) -> str | None:
+    """Return what halted or reduced an account last that a resume does not lift; None if all is."""
     if resume.lifts is None:
         return None
-    for number, stop in sorted(book.stops.items(), reverse=True):
-        if number > resume.lifts and stop.request_id not in resume.lifts_requests:
-            return stop.what
-    return None
+    known, asked = resume.lifts, resume.lifts_requests
+    unseen = [
+        halt.what
+        for halt_id, halt in book.halts.items()
+        if halt_id not in known and halt.request_id not in asked
+    ]
+    return unseen[-1] if unseen else None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +138,7 @@ def send(
     request_id: str = "",
     seconds: float | None = None,
     order: OrderByHand | None = None,
-    lifts: int | None = None,
+    lifts: tuple[str, ...] | None = None,
 ) -> Path:
     """
     Send a command to the loop of a session; return its file.
@@ -158,8 +157,8 @@ def send(
     waiting = _waiting(commands)
     number = 1 + max((each.number for each in waiting), default=0)
     if lifts is not None:
-        stops = tuple(each.request_id for each in waiting if each.name in STOPS)
-        command = replace(command, lifts_requests=stops)
+        halts = tuple(each.request_id for each in waiting if each.name in HALTS)
+        command = replace(command, lifts_requests=halts)
     content = msgspec.json.encode(replace(command, number=number))
     request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", request_id):

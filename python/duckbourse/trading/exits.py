@@ -178,14 +178,8 @@ class ExitManager:
         """Let what is closed on both sides of a symbol close each other, instead of two orders."""
         for one in held:
             for other in self._offsets(one):
-                symbol = one.request.symbol
                 with self._unharmed_by("crossing", one.request.order_id):
-                    is_busy = any(
-                        order.request.symbol == symbol
-                        and order.request.strategy in (one.request.strategy, other.request.strategy)
-                        for order in self.book.open_orders()
-                    )
-                    if is_busy or self._is_called(one) or self._is_called(other):
+                    if self._may_be_closed_otherwise(one, other):
                         continue
                     quantity = min(
                         self.book.held_quantity(each.request.order_id) for each in (one, other)
@@ -203,8 +197,20 @@ class ExitManager:
     def _crossing(self, entry: Order, *, quantity: int, price: Decimal) -> Request:
         return replace(self._request(entry, quantity, 0), quantity=quantity, limit_price=price)
 
-    def _is_called(self, entry: Order) -> bool:
-        return entry.request.order_id in self._calls
+    def _may_be_closed_otherwise(self, *legs: Order) -> bool:
+        """
+        Return whether an order of the entries' strategies is at work that may close one of them.
+
+        A stop that rests for another entry closes that one alone.
+        """
+        ids = {entry.request.order_id for entry in legs}
+        strategies = {entry.request.strategy for entry in legs}
+        return any(order_id in self._calls for order_id in ids) or any(
+            order.request.symbol == legs[0].request.symbol
+            and order.request.strategy in strategies
+            and (order.request.entry_id in ids or not order.is_resting)
+            for order in self.book.open_orders()
+        )
 
     def _offsets(self, entry: Order) -> list[Order]:
         """Return the entries on the other side that are closed too, and may close each other."""

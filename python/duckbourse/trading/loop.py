@@ -55,7 +55,7 @@ from duckbourse.streaming.recorder import Recorder
 from duckbourse.trading import last_prices
 from duckbourse.trading.by_hand import HandOrders
 from duckbourse.trading.calls import Calls
-from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, unseen_stop
+from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, unseen_halt
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.publication import Publication, Signal, signal_order
 from duckbourse.trading.quiet import Holdings
@@ -873,7 +873,7 @@ class Trader:
                 if self.book.differences:
                     differs = f"the broker differs: {self.book.differences[0]}"
                     return Answer(is_obeyed=False, message=differs)
-                if (later := unseen_stop(self.book, command)) is not None:
+                if (later := unseen_halt(self.book, command)) is not None:
                     later = f"{later} came after it was sent; ask again to lift that"
                     return Answer(is_obeyed=False, message=later)
                 self.manager.set_state(TradingState.ACTIVE, command.reason, command.by)
@@ -882,7 +882,7 @@ class Trader:
                     set_state(TradingState.REDUCING, command.reason, command.by)
                 elif self.reconciliation.may_be_lifted:  # no start ends what a person wants
                     set_state(TradingState.HALTED, command.reason, command.by)
-                else:  # another stop, for the reason that stands
+                else:  # another halt, for the reason that stands
                     set_state(TradingState.HALTED, self.book.state_reason, self.book.state_by)
                 self.flatten(Reason.BY_HAND)
             case _:

@@ -13,8 +13,8 @@ LOOP_ANSWER_SECONDS = 10.0
 
 
 def send_request(session: SessionFolder, name: str, reason: str) -> Path:
-    """Send a halt, a square-off or a resume, which lifts what stops the account by now."""
-    lifts = read(session)[0].stop_number if name == "resume" else None
+    """Send a halt, a square-off or a resume, which lifts what halts the account by now."""
+    lifts = tuple(read(session)[0].halts) if name == "resume" else None
     return send(session.path, name, reason, lifts=lifts)
 
 
@@ -29,7 +29,7 @@ def outcome(
     elif not is_traded(session):
         is_obeyed = None
         message = f"{name} requested; no loop is running, and the next one acts on it at its start"
-        if lifted := _waiting_stops(session, path):
+        if lifted := _waiting_halts(session, path):
             message += f"; it lifts what waits too: {', '.join(lifted)}"
     elif name == "resume" and withdraw(path):
         message = f"{name} is withdrawn: the running loop did not take it within {seconds:g} s"
@@ -49,11 +49,11 @@ def outcome(
     }
 
 
-def _waiting_stops(session: SessionFolder, path: Path) -> list[str]:
+def _waiting_halts(session: SessionFolder, path: Path) -> list[str]:
     waiting = {command.request_id: command for command in listed(session.path)}
     sent = waiting.get(path.stem)
-    stops = [waiting.get(request_id) for request_id in sent.lifts_requests] if sent else []
-    return [f"{stop.name}: {stop.reason} (by {stop.by})" for stop in stops if stop is not None]
+    halts = [waiting.get(request_id) for request_id in sent.lifts_requests] if sent else []
+    return [f"{halt.name}: {halt.reason} (by {halt.by})" for halt in halts if halt is not None]
 
 
 def unanswered_order(

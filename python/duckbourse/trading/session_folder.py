@@ -32,7 +32,7 @@ from duckbourse.errors import BourseError, ConfigurationError, JournalCorrupt
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
-from duckbourse.orders.events import Carried, Event, TradingState
+from duckbourse.orders.events import Carried, Event, TradingState, new_halt_id
 from duckbourse.orders.journal import (
     ARCHIVE,
     LOCK,
@@ -253,7 +253,11 @@ def _opening(
             reasons.insert(0, book.state_reason)  # it stands beside them
         add(
             events.TradingStateChanged(
-                at=at, state=TradingState.HALTED, reason="; ".join(reasons), by="session"
+                at=at,
+                state=TradingState.HALTED,
+                reason="; ".join(reasons),
+                by="session",
+                halt_id=new_halt_id(),
             )
         )
     applied = [event for event in due if isinstance(event, events.CorporateActionApplied)]
@@ -332,7 +336,7 @@ def _actions_due(
         ):
             continue
         if action.ex_date <= book.session_date:
-            if symbol not in since.held_at(action.ex_date):
+            if not book.was_held(symbol, since.first(action.ex_date)):
                 continue  # all that is held was opened without it
             if since.is_traded(symbol, action.ex_date):
                 found.append(events.CorporateActionMissed(at=at, action=action))
@@ -355,27 +359,19 @@ class _Since:
         self._path = folder.path
         self._last = last
         self._archived = _archived(folder.path)
-        self._held: dict[date, frozenset[str]] = {}
 
     def _sessions(self, day: date) -> list[date]:
         assert self._last is not None, "something was traded"
         found = {each for each in self._archived if day <= each <= self._last}
         return sorted(found | {self._last})
 
-    def _read(self, session: date, most: int | None = None) -> Sequence[Event]:
+    def _read(self, session: date) -> Sequence[Event]:
         path = self._archived.get(session)
-        return read_archive(path, most) if path else read_journal(self._path)[:most]
+        return read_archive(path) if path else read_journal(self._path)
 
-    def held_at(self, day: date) -> frozenset[str]:
-        """Return the symbols that were held when the first session from this day on began."""
-        session = self._sessions(day)[0]
-        if session not in self._held:
-            [opening] = self._read(session, 1)
-            held = opening.carried.held if isinstance(opening, events.AccountCarried) else ()
-            self._held[session] = frozenset(
-                each.symbol for each in held if each.quantity or each.entries
-            )
-        return self._held[session]
+    def first(self, day: date) -> date:
+        """Return the first session from this day on."""
+        return self._sessions(day)[0]
 
     def is_traded(self, symbol: str, day: date) -> bool:
         """Return whether a symbol was traded in a session from this day on."""

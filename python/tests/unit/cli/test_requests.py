@@ -240,19 +240,21 @@ def test_without_a_loop_it_is_said_what_happens(bourse: Run, tmp_path: Path) -> 
     assert len(listed(folder)) == 1
 
 
-def test_a_resume_names_the_stops_that_it_lifts(bourse: Run, tmp_path: Path) -> None:
+def test_a_resume_names_the_halts_that_it_lifts(bourse: Run, tmp_path: Path) -> None:
     folder = session(tmp_path, "one")
     log, _ = open_journal(folder)
     log.append(
-        TradingStateChanged(at=clock.now(), state=TradingState.HALTED, reason="news", by="a trader")
+        TradingStateChanged(
+            at=clock.now(), state=TradingState.HALTED, reason="news", by="me", halt_id="news"
+        )
     )
     log.close()
     for name in NAMES:
         done = bourse(name)
-        # whoever resumes is shown the stop that waits too, since the resume lifts it
+        # whoever resumes is shown the halt that waits too, since the resume lifts it
         shown = "; it lifts what waits too: halt: requested (by "
         assert (shown in done.stdout) is (name == "resume")
     halt, resume, square_off = listed(folder)
-    assert (resume.lifts, resume.lifts_requests) == (1, (halt.request_id,))
-    for stop in (halt, square_off):
-        assert (stop.lifts, stop.lifts_requests) == (None, ())
+    assert (resume.lifts, resume.lifts_requests) == (("news",), (halt.request_id,))
+    for each in (halt, square_off):
+        assert (each.lifts, each.lifts_requests) == (None, ())

@@ -27,7 +27,7 @@ from tests.unit.risk.test_checks import DAY, NOW, book_with, context_of, opened_
 
 KINDS = ("entry", "exit", "resting stop", "not ours")
 ORDER_STEPS = ("modify", "accept", "wrong", "provisional", "end")
-BOOK_STEPS = ("stray", "trades", "take over", "carry", "split")
+BOOK_STEPS = ("stray", "trades", "take over", "carry", "split", "cross")
 ASKED = st.fixed_dictionaries(
     {
         "symbol": st.sampled_from("AB"),
@@ -117,6 +117,36 @@ def take_over(book: Book, symbol: str) -> None:
         ExitManager.take_over(cast("ExitManager", exits), symbol)
 
 
+def cross(book: Book, symbol: str, product: Product) -> None:
+    """Let the oldest entries on both sides of a symbol close each other."""
+    held = [
+        order
+        for order in book.held_entries()
+        if (order.request.symbol, order.request.product) == (symbol, product)
+        and order.request.reason is Reason.ENTRY
+    ]
+    sides = [[each for each in held if each.request.side is side] for side in Side]
+    if not all(sides) or book.is_provisional(symbol, product):
+        return
+    legs = [of_side[0].request for of_side in sides]
+    quantity = min(book.held_quantity(each.order_id) for each in legs)
+    one, other = (
+        request(
+            symbol=symbol,
+            product=product,
+            side=each.side.other,
+            quantity=quantity,
+            strategy=each.strategy,
+            reason=Reason.STOP,
+            entry_id=each.order_id,
+        )
+        for each in legs
+    )
+    before = book.cash_amount, dict(book.positions), book.unowned()
+    book.apply(events.LegsCrossed(at=NOW, requests=(one, other), price=Decimal(103)))
+    assert (book.cash_amount, book.positions, book.unowned()) == before
+
+
 def carry(book: Book) -> None:
     """Begin the next session."""
     before = book.legs(), costs(book), book.unowned()
@@ -148,6 +178,8 @@ def happen(book: Book, what: str, asked: dict[str, Any]) -> None:
                 book_fill(book, of_order, known.quantity - left, known.side)
         case "take over":
             take_over(book, symbol)
+        case "cross":
+            cross(book, symbol, asked["product"])
         case "carry":
             carry(book)
         case "split":

@@ -1158,3 +1158,30 @@ def test_as_much_may_be_bought_as_the_buying_power_says(product: Product) -> Non
     more = replace(asked, quantity=asked.quantity + 1)
     with pytest.raises(OrderDeniedError, match=r"CASH|MARGIN"):
         check(context_of(more, book, **known))
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("price", [50, 150])
+def test_a_mark_counts_like_a_last_price(side: Side, price: int) -> None:
+    """Before the first tick, gains gave margin and exposures were at cost; equity had marks."""
+    limits = replace(LIMITS, product=Product.MIS)
+
+    def figures(by: str) -> tuple[object, ...]:
+        selling = order_request(side=Side.SELL, quantity=1, limit_price=Decimal(10), strategy="x")
+        book = book_with(bought("A", 100, side=side), *opened_as(selling))
+        book.marks = {"A": Decimal(price)} if by == "mark" else {}
+        prices = {"A": (Decimal(price), NOW)} if by == "tick" else {}
+        context = AccountContext(book, now=NOW, limits=limits, prices=prices)
+        return (
+            context.equity,
+            context.margin_amount,
+            context.gross_amount,
+            context.amounts,
+            context.available_amount,
+        )
+
+    assert figures("mark") == figures("tick")
+    gains = 100 * max(0, (price - 100) * side.sign)
+    equity, margin, *_ = figures("mark")
+    assert margin == LIMITS.capital_amount + 100 * (price - 100) * side.sign - gains
+    assert equity == LIMITS.capital_amount + 100 * (price - 100) * side.sign

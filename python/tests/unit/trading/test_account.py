@@ -64,8 +64,10 @@ from duckbourse.settings import settings
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import last_prices, session_folder
 from duckbourse.trading.cash import in_words, move_cash
+from duckbourse.trading.commands import listed
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
+from duckbourse.trading.requests import send_request
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
@@ -326,6 +328,46 @@ def test_a_split_of_what_was_sold_before_it_is_nothing_to_the_account() -> None:
     begin(2)
     book = begin(3, split(1, 1, 2), close="50")
     assert (book.action_ids, book.state_by) == ({}, "")
+
+
+def test_a_start_reads_no_archive_that_no_late_action_needs() -> None:
+    """Each start read the archives of all actions ever: a damaged one ended the account."""
+
+    def damage(day: int) -> Path:
+        file = folder_of("test") / "archive" / f"{FIRST + timedelta(day)}.jsonl.gz"
+        file.write_bytes(b"damaged")
+        return file
+
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    traded(0, Side.SELL, 10, "100")
+    begin(1)
+    traded(1, Side.BUY, 10, "100")
+    begin(2)
+    traded(2, Side.SELL, 10, "100")
+    for day in (3, 4, 5):
+        begin(day)
+    for day in range(5):
+        damage(day)
+    # held at the start of the third session alone, and so over the ex-date of that day
+    for day in (0, 1, 3, 4, 5):
+        assert begin(6 + day, split(day, 1, 2), close="50").action_ids == {}
+    damaged = damage(2)
+    with pytest.raises(JournalCorrupt, match=f"{damaged} is damaged.*") as raised:
+        begin(12, split(2, 1, 2), close="50")
+    assert "restore it from a backup" in raised.value.remedy
+
+
+def test_the_sessions_that_a_symbol_was_held_over_are_kept_in_runs() -> None:
+    held = (1, 2, 4)
+    for day in range(6):
+        book = begin(day)
+        if (day + 1 in held) != (day in held):
+            traded(day, Side.BUY if day + 1 in held else Side.SELL, 10, "100")
+    runs = [(FIRST + timedelta(first), FIRST + timedelta(last)) for first, last in ((1, 2), (4, 4))]
+    assert book.overnight == {"A": tuple(runs)}
+    sessions = [FIRST + timedelta(day) for day in range(6)]
+    assert [book.was_held("A", day) for day in sessions] == [day in held for day in range(6)]
 
 
 @pytest.mark.parametrize(
@@ -978,6 +1020,43 @@ def test_equity_at_cost_is_said_and_so_is_each_file_of_an_export(
         journal(What.export, "test")
         said = capsys.readouterr().out.replace("\n", "")
         assert ("cash movements of test on 2026-11-02: " in said) is bool(cash_id)
+
+
+@pytest.mark.parametrize("how", ["fresh", "restored"])
+def test_a_resume_lifts_no_halt_of_another_history(how: str, data: Path) -> None:
+    """Halts were numbered: one that nobody saw had the number of one that was discarded."""
+
+    def open_session() -> contextlib.AbstractContextManager[TradingSession]:
+        folder = latest("test", None).path
+        config = SessionConfig(
+            publication=publication(0), folder=folder, feed=Market(folder).feed([])
+        )
+        return TradingSession.open(config)
+
+    begin(0)
+    with open_session() as session:
+        session.trader.manager.set_state(TradingState.HALTED, "seen before", "test")
+    shutil.copytree(folder_of("test"), data / "backup")
+    with open_session() as session:
+        for number in range(3):
+            session.trader.manager.set_state(TradingState.HALTED, f"halt {number}", "test")
+    send_request(latest("test", None), "resume", "all is well")
+    [resume] = listed(folder_of("test"))
+    if how == "fresh":
+        begin(0, fresh=True)
+    else:
+        shutil.rmtree(folder_of("test"))
+        (data / "backup").rename(folder_of("test"))
+    with open_session() as session:
+        trader = session.trader
+        if how == "restored":  # what its sender saw is the same halt
+            assert trader._handle_command(resume).is_obeyed
+        trader.manager.set_state(TradingState.HALTED, "halt 0", "test")
+        answer = trader._handle_command(resume)
+    assert not answer.is_obeyed
+    assert (
+        answer.message == "halted: halt 0 (by test) came after it was sent; ask again to lift that"
+    )
 
 
 def test_the_peak_is_never_below_equity(capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,14 +111,14 @@ def lose(trader: Trader) -> None:
 
 
 @pytest.mark.parametrize(
-    "stop",
+    "halt",
     [command("halt"), command("halt", BROKER_DIFFERS), command("square-off"), lose],
     ids=["halt", "halt with our words", "square-off", "daily loss"],
 )
-def test_no_start_lifts_what_stopped_trading(
-    account: Account, stop: Callable[[Trader], object]
+def test_no_start_lifts_what_halted_trading(
+    account: Account, halt: Callable[[Trader], object]
 ) -> None:
-    account.start(stop)
+    account.start(halt)
     wanted = account.start().book.flatten_reason
     trader = account.start(is_odd=True)
     assert trader.book.state is HALTED
@@ -135,7 +135,7 @@ def obey(trader: Trader, name: str, reason: str, request_id: str = "") -> Answer
 
 def resume_of(trader: Trader, *requests: str) -> Command:
     """What is sent now, while these requests wait."""
-    lifts = trader.book.stop_number
+    lifts = tuple(trader.book.halts)
     return Command("resume", "over", "trader", lifts=lifts, lifts_requests=requests)
 
 
@@ -160,15 +160,15 @@ def test_a_resume_lifts_what_its_sender_knew_of_and_nothing_later(account: Accou
 
 
 @pytest.mark.parametrize("is_damaged", [True, False])
-@pytest.mark.parametrize("stop", ["halt", "square-off"])
-def test_a_resume_lifts_the_stop_that_waited_when_it_was_sent(
-    account: Account, stop: str, is_damaged: bool
+@pytest.mark.parametrize("halt", ["halt", "square-off"])
+def test_a_resume_lifts_the_halt_that_waited_when_it_was_sent(
+    account: Account, halt: str, is_damaged: bool
 ) -> None:
     def start(trader: Trader) -> None:
-        resume = resume_of(trader, "stop")
+        resume = resume_of(trader, "halt")
         if is_damaged:
             trader.manager.set_state(HALTED, "the journal was damaged", "journal")
-        obey(trader, stop, "news", "stop")
+        obey(trader, halt, "news", "halt")
         assert trader._handle_command(resume).is_obeyed is not is_damaged
         # whoever asks again knows of both
         assert trader._handle_command(resume_of(trader)).is_obeyed
@@ -176,20 +176,20 @@ def test_a_resume_lifts_the_stop_that_waited_when_it_was_sent(
     assert account.start(start).book.state is ACTIVE
 
 
-@pytest.mark.parametrize("is_stopped_again", [False, True])
+@pytest.mark.parametrize("is_halted_again", [False, True])
 @pytest.mark.parametrize("state", [ACTIVE, REDUCING, HALTED])
-@pytest.mark.parametrize("stop", ["halt", "square-off"])
-def test_a_resume_never_lifts_a_stop_by_hand_that_came_after_it_was_sent(
-    account: Account, stop: str, state: TradingState, *, is_stopped_again: bool
+@pytest.mark.parametrize("halt", ["halt", "square-off"])
+def test_a_resume_never_lifts_a_halt_by_hand_that_came_after_it_was_sent(
+    account: Account, halt: str, state: TradingState, *, is_halted_again: bool
 ) -> None:
     """A resume for a feed that was back lifted the halt of whoever saw more than the feed."""
 
     def start(trader: Trader) -> None:
         trader.manager.set_state(state, "the feed failed", "feed")
-        if is_stopped_again:
+        if is_halted_again:
             obey(trader, "square-off", "at first", "first")
-        resume = resume_of(trader, *["first"] * is_stopped_again)
-        obey(trader, stop, "news", "later")
+        resume = resume_of(trader, *["first"] * is_halted_again)
+        obey(trader, halt, "news", "later")
         shown = f"{trader.book.state}: {trader.book.state_reason} (by {trader.book.state_by})"
         answer = trader._handle_command(resume)
         assert answer.message == f"{shown} came after it was sent; ask again to lift that"
@@ -201,29 +201,29 @@ def test_a_resume_never_lifts_a_stop_by_hand_that_came_after_it_was_sent(
 
 @pytest.mark.parametrize("is_started_again", [False, True])
 @pytest.mark.parametrize("is_lifted_between", [False, True])
-@pytest.mark.parametrize("stop", ["halt", "square-off", "feed"])
-def test_a_resume_lifts_no_later_stop_of_the_same_words(
-    account: Account, stop: str, *, is_lifted_between: bool, is_started_again: bool
+@pytest.mark.parametrize("halt", ["halt", "square-off", "feed"])
+def test_a_resume_lifts_no_later_halt_of_the_same_words(
+    account: Account, halt: str, *, is_lifted_between: bool, is_started_again: bool
 ) -> None:
-    """Stops were known by their words alone: a second `requested` was the first one."""
+    """Halts were known by their words alone: a second `requested` was the first one."""
 
-    def stop_it(trader: Trader, request_id: str) -> None:
-        if stop == "feed":
+    def halt_it(trader: Trader, request_id: str) -> None:
+        if halt == "feed":
             trader.manager.set_state(HALTED, "the feed failed", "feed")
         else:
-            obey(trader, stop, "requested", request_id)
+            obey(trader, halt, "requested", request_id)
 
     def start(trader: Trader) -> Command:
-        stop_it(trader, "first")
+        halt_it(trader, "first")
         resume = resume_of(trader)
         if is_lifted_between:
             assert trader._handle_command(resume).is_obeyed
-        stop_it(trader, "second")
+        halt_it(trader, "second")
         return resume
 
     def begin(trader: Trader, resume: Command) -> None:
         # what had failed has not failed again, while nobody resumed
-        is_one = stop == "feed" and not is_lifted_between
+        is_one = halt == "feed" and not is_lifted_between
         assert trader._handle_command(resume).is_obeyed is is_one
         assert trader._handle_command(resume_of(trader)).is_obeyed
 
@@ -235,14 +235,14 @@ def test_a_resume_lifts_no_later_stop_of_the_same_words(
         account.start(lambda trader: begin(trader, start(trader)))
 
 
-def test_a_resume_lifts_no_damage_that_hides_the_stop_it_was_sent_for(account: Account) -> None:
+def test_a_resume_lifts_no_damage_that_hides_the_halt_it_was_sent_for(account: Account) -> None:
     sent: list[Command] = []
 
-    def stop(trader: Trader) -> None:
+    def halt(trader: Trader) -> None:
         trader.manager.set_state(HALTED, "news", "feed")
         sent.append(resume_of(trader))
 
-    account.start(stop)
+    account.start(halt)
     account.journal.events.pop()
     account.journal.events.append(
         events.JournalSalvaged(at=at(11), first_lost_row=2, kept_as="damaged")
@@ -255,13 +255,13 @@ def test_a_resume_lifts_no_damage_that_hides_the_stop_it_was_sent_for(account: A
 def test_a_resume_lifts_what_was_squared_off_in_the_session_before(account: Account) -> None:
     """The state that its sender saw is shown without the square-off, which has ended."""
 
-    def stop(trader: Trader) -> Command:
+    def halt(trader: Trader) -> Command:
         trader.manager.set_state(HALTED, "news", "feed")
         obey(trader, "square-off", "at first", "first")
         return resume_of(trader)
 
     sent: list[Command] = []
-    account.start(lambda trader: sent.append(stop(trader)))
+    account.start(lambda trader: sent.append(halt(trader)))
 
     def begin(trader: Trader) -> None:
         trader.book.flatten_reason = None  # as a new session does
