@@ -33,6 +33,7 @@ function watch() {
         });
     follow('largest-contentful-paint', entry => (globalThis.seen.lcp = entry.startTime));
     follow('longtask', entry => (globalThis.seen.tbt += Math.max(0, entry.duration - 50)));
+    follow('mark', entry => console.log(entry.name));
     follow('layout-shift', entry => {
         if (!entry.hadRecentInput) globalThis.seen.cls += entry.value;
     });
@@ -43,8 +44,10 @@ async function opened(name) {
     await page.addInitScript(watch);
     const devtools = await context.newCDPSession(page);
     await devtools.send('Emulation.setCPUThrottlingRate', { rate: SLOWER });
-    await page.goto(`${address}#/${name}`);
-    await page.waitForFunction(() => performance.getEntriesByName('drawn').length);
+    // the page says itself when it is drawn: who asks it from outside holds it up
+    const drawn = page.waitForEvent('console', message => message.text() === 'drawn');
+    await page.goto(`${address}#/${name}`, { waitUntil: 'commit' });
+    await drawn;
     await page.waitForTimeout(1000);
     const found = await page.evaluate(() => ({
         fcp: performance.getEntriesByName('first-contentful-paint')[0].startTime,

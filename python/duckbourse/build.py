@@ -22,6 +22,7 @@ import duckdb
 import yaml
 
 from duckbourse import clock, state
+from duckbourse.disk import wrap_os_error
 from duckbourse.errors import (
     BourseError,
     BuildFailed,
@@ -38,7 +39,7 @@ from duckbourse.progress import (
     outcome_of,
 )
 from duckbourse.settings import PROJECT, settings
-from duckbourse.warehouse import attach, is_full, wrap_os_error
+from duckbourse.warehouse import attach, is_full
 
 # Rebuilt in every run, so that the file records its run.
 PUBLICATION_MODEL = "serving__publication"

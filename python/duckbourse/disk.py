@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from duckbourse.errors import ConfigurationError
+from duckbourse.errors import BourseError, BuildFailed, ConfigurationError, StorageFull
 
 # to open one of these waits for a writer, or does something to the machine
 SPECIAL = {
@@ -99,3 +100,16 @@ def write_private(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
         raise
     flush(path.parent)
+
+
+def wrap_os_error(error: OSError, path: Path) -> BourseError:
+    """Return the system's error about a file or folder as a BourseError with a remedy."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFull(
+            f"the disk is full, writing {path}: {error.strerror}", "free some disk space"
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return ConfigurationError(f"{path}: {error.strerror}", "name a folder")
+    return BuildFailed(
+        f"{path}: {error.strerror or error}", "check that it can be read and written"
+    )

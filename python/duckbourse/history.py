@@ -20,11 +20,11 @@ from typing import Any
 import duckdb
 
 from duckbourse import clock
-from duckbourse.disk import flush, names_in, shown
+from duckbourse.disk import flush, names_in, shown, wrap_os_error
 from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import settings
-from duckbourse.warehouse import fetch_rows, open_published, wrap_os_error
+from duckbourse.warehouse import fetch_rows, open_published
 from duckbourse.words import counted
 
 LEFTOVERS = ".publishing-*"

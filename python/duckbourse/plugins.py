@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
+import signal
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from duckbourse.errors import ConfigurationError
 from duckbourse.names import did_you_mean
+
+COROUTINES = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def load(group: str, noun: str, name: str, ours: Mapping[str, Any]) -> Any:
@@ -31,7 +37,8 @@ def load(group: str, noun: str, name: str, ours: Mapping[str, Any]) -> Any:
             return found[name].load()
     except ConfigurationError:
         raise
-    except Exception as error:  # whatever its module does
+    except BaseException as error:  # whatever its module does
+        raise_interruption(error)
         raise ConfigurationError(
             f"the {noun} {name} cannot be imported: {type(error).__name__}: {error}",
             "mend its module, or choose another one",
@@ -61,6 +68,53 @@ def refuse_async(what: str, function: object) -> None:
                 f"{what} is an `async def`, which is called and never awaited, so it would not run",
                 "write it with `def`; it may start a task of its own",
             )
+
+
+def raise_interruption(error: BaseException) -> None:
+    """
+    Raise the error again if it is no failure of the code that it came from, but ends the process.
+
+    That is a signal, the cancellation of the task that runs, and the closing of a coroutine. Code
+    of others also raises SystemExit, KeyboardInterrupt and the like by itself.
+    """
+    match error:
+        case GeneratorExit() if (code := _raised_in(error)) and code.co_flags & COROUTINES:
+            raise error
+        case asyncio.CancelledError():
+            task = asyncio.current_task() if _is_in_loop() else None
+            if task is not None and task.cancelling():
+                raise error
+        case KeyboardInterrupt() if _is_of_signal(error):
+            raise error
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _is_of_signal(error: KeyboardInterrupt) -> bool:
+    """Return whether a handler of a signal raised it; Python's own one leaves no trace of that."""
+    handlers: list[Any] = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    if signal.default_int_handler in handlers:
+        return True
+    return _raised_in(error) in map(_code_of, handlers)
+
+
+def _raised_in(error: BaseException) -> CodeType | None:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace and trace.tb_frame.f_code
+
+
+def _code_of(handler: Any) -> object:
+    while isinstance(handler, partial):
+        handler = handler.func
+    return getattr(handler, "__code__", None)
 
 
 def _of_module(noun: str, name: str) -> Any:

@@ -19,11 +19,11 @@ from pathlib import Path
 import duckdb
 
 from duckbourse import clock, history
-from duckbourse.disk import flush
+from duckbourse.disk import flush, wrap_os_error
 from duckbourse.errors import BourseError, PublicationError
 from duckbourse.settings import settings
 from duckbourse.state import State
-from duckbourse.warehouse import attach, quoted, wrap_duckdb_error, wrap_os_error
+from duckbourse.warehouse import attach, quoted, wrap_duckdb_error
 
 NOT_PUBLISHED = {"staging", "build_state"}
 NOT_PUBLIC = "Not public: it may change without notice."

@@ -24,12 +24,11 @@ from urllib.parse import urlencode
 
 import duckdb
 
-from duckbourse.disk import private, special
+from duckbourse.disk import private, special, wrap_os_error
 from duckbourse.errors import ConfigurationError
 from duckbourse.pages import answer
 from duckbourse.pages.addresses import address_of
 from duckbourse.pages.asking import one_of
-from duckbourse.warehouse import wrap_os_error
 from duckbourse.words import counted
 
 WEB = files("duckbourse") / "web"

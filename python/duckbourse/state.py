@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from duckbourse.disk import wrap_os_error
 from duckbourse.errors import BourseError, ConfigurationError, DatabaseLocked
-from duckbourse.warehouse import wrap_os_error
 
 GREEN = frozenset({"success", "pass", "warn", "no-op"})
 # left by a restoration that was stopped between its renames

@@ -7,7 +7,6 @@ publication until it is closed and never blocks the next one; a new connection s
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +17,12 @@ from typing import Any
 
 import duckdb
 
+from duckbourse import state
 from duckbourse.disk import is_text, shown, special
 from duckbourse.errors import (
     BadQuery,
     BourseError,
     BuildFailed,
-    ConfigurationError,
     DatabaseLocked,
     PublicationError,
     StorageFull,
@@ -67,6 +66,17 @@ FULL = re.compile(
 )
 
 
+def unpublished(path: Path) -> PublicationError:
+    """Return the error for a file that is not published yet; a first build may be about to."""
+    process = state.holder(state.owner_file(settings().build_database))
+    if process is None:
+        return PublicationError(f"nothing has been published at {path}", "run `./bourse build`")
+    return PublicationError(
+        f"nothing has been published at {path} yet: process {process} is building it",
+        "wait until `./bourse status` says that no build is running; then run this again",
+    )
+
+
 def open_published(path: Path | None = None) -> duckdb.DuckDBPyConnection:
     """
     Return a connection whose default database is the published file, read-only.
@@ -76,7 +86,7 @@ def open_published(path: Path | None = None) -> duckdb.DuckDBPyConnection:
     """
     path = path or settings().published_database
     if not path.exists():
-        raise PublicationError(f"nothing has been published at {path}", "run `./bourse build`")
+        raise unpublished(path)
     connection = duckdb.connect()
     try:
         attach(connection, path, read_only=True)
@@ -279,16 +289,3 @@ def wrap_duckdb_error(error: duckdb.Error, path: Path) -> BourseError:
             "move it away and run `./bourse build`, which creates it again from data/raw",
         )
     return BuildFailed(f"{path}: {message}", "check that the file can be read and written")
-
-
-def wrap_os_error(error: OSError, path: Path) -> BourseError:
-    """Return the system's error about a file or folder as a BourseError with a remedy."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFull(
-            f"the disk is full, writing {path}: {error.strerror}", "free some disk space"
-        )
-    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
-        return ConfigurationError(f"{path}: {error.strerror}", "name a folder")
-    return BuildFailed(
-        f"{path}: {error.strerror or error}", "check that it can be read and written"
-    )

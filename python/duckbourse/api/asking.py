@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,7 +147,8 @@ class Server:
         with self._lock:
             asked = [*reversed(self._asked_again.items())]
         for identity, work in asked:
-            left = until - clock.elapsed_seconds()
+            began = clock.elapsed_seconds()
+            left = until - began
             if left <= 0:
                 return
             try:
@@ -156,6 +158,8 @@ class Server:
                 log.debug("an answer was not prepared", kind=type(error).__name__)
                 continue
             self._keep(self.tag(found.build_id, identity), found)
+            # half of a processor, at most: those who ask now go first
+            time.sleep(clock.elapsed_seconds() - began)
 
     async def run(self, work: Callable[[Market], T]) -> T:
         """Run queries on the newest publication in a thread; raise Refused if too many wait."""

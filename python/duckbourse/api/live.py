@@ -423,7 +423,7 @@ class Moment:
                 "is_working": order.state.is_live,
                 "reason": str(order.request.reason),
                 "signal": order.request.signal_id,
-                "why": order.message or order.request.strategy,
+                "why": order.why or order.request.strategy,
                 "path": paths.get(order_id, []),
             }
             for order_id, order in book.orders.items()
@@ -1225,7 +1225,7 @@ def _close(typed: Typed) -> Response:
     if not typed.symbol:
         raise Refused(422, "no symbol is named", 'give the one to close, as "symbol"')
     if not is_traded(session):
-        error = no_loop(None)
+        error = no_loop(session.account)
         raise TradingError(str(error), error.remedy)
     # which of several is meant has to be said; the loop itself knows what one holds
     holders = _holders(session, typed.symbol) if typed.strategy is None else []

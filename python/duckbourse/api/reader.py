@@ -8,7 +8,7 @@ publishes drops no request.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,11 +38,12 @@ class _Shared:
         self.is_retired = False
         self.is_broken = False
 
-    def close_unused(self) -> None:
-        while self.idle:
-            self.idle.pop().close()
+    def unused(self) -> list[Market]:
+        """Take out what nobody uses, to be closed in this order."""
+        found, self.idle = self.idle[::-1], []
         if self.is_retired and not self.used_count:
-            self.market.close()
+            found.append(self.market)
+        return found
 
 
 class Reader:
@@ -91,14 +92,15 @@ class Reader:
             with self._lock:
                 shared.used_count -= 1
                 shared.idle.append(market)
-                if shared.is_retired:
-                    shared.close_unused()
+                unused = shared.unused() if shared.is_retired else []
+            _close(unused)
 
     def close(self) -> None:
         """Close the publication when its last query has ended."""
         with self._lock:
             self._is_closed = True
-            self._retire(self._shared)
+            unused = self._retire(self._shared)
+        _close(unused)
 
     def _refresh(self) -> None:
         if not self._opening.acquire(blocking=False):
@@ -117,9 +119,10 @@ class Reader:
         self._problem = ""
         with self._lock:
             former, self._shared = self._shared, _Shared(newer)
-            self._retire(former)
+            unused = self._retire(former)
             if self._is_closed:
-                self._retire(self._shared)
+                unused += self._retire(self._shared)
+        _close(unused)
 
     def _newer(self) -> Market | None:
         shared = self._shared
@@ -140,7 +143,18 @@ class Reader:
             self.prepare(newer)
         return newer
 
-    def _retire(self, shared: _Shared) -> None:
+    def _retire(self, shared: _Shared) -> list[Market]:
         shared.is_retired = True
-        with suppress(BourseError):
-            shared.close_unused()
+        return shared.unused()
+
+
+def _close(markets: Sequence[Market]) -> None:
+    """Close these in a thread: a large file takes a while, for which nobody waits."""
+
+    def close() -> None:
+        for market in markets:
+            with suppress(BourseError):
+                market.close()
+
+    if markets:
+        threading.Thread(target=close, name="close").start()

@@ -27,11 +27,10 @@ from typing import IO, Any
 import msgspec
 
 from duckbourse import state
-from duckbourse.disk import flush, names_in
+from duckbourse.disk import flush, names_in, wrap_os_error
 from duckbourse.errors import BackupBusy, BackupDamaged, BadInput, ConfigurationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import FOLDERS
-from duckbourse.warehouse import wrap_os_error
 
 BLOCK = 1 << 20
 MARKER = "duckbourse-backup.json"

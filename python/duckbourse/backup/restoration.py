@@ -24,7 +24,7 @@ from duckbourse import clock, state
 from duckbourse.backup.folder import PARTS, BackupFolder, Damage, File, Snapshot, digest
 from duckbourse.backup.progress import Progress, step_of
 from duckbourse.backup.sources import PROJECT_PARTS, Source, below
-from duckbourse.disk import flush
+from duckbourse.disk import flush, wrap_os_error
 from duckbourse.errors import (
     BackupDamaged,
     BadInput,
@@ -36,7 +36,6 @@ from duckbourse.errors import (
 from duckbourse.ingest.store import sole_writer
 from duckbourse.orders.journal import LOCK
 from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
-from duckbourse.warehouse import wrap_os_error
 from duckbourse.words import counted
 
 # what was there before

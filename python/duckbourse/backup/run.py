@@ -11,9 +11,9 @@ from duckbourse import clock, history, state
 from duckbourse.backup.folder import BackupFolder, File, Snapshot
 from duckbourse.backup.progress import Progress, step_of
 from duckbourse.backup.sources import DATA, PAIR, Changed, Copier, Source, files_of
+from duckbourse.disk import wrap_os_error
 from duckbourse.errors import BackupDamaged, BadInput, BourseError, ConfigurationError
 from duckbourse.settings import PROJECT, settings
-from duckbourse.warehouse import wrap_os_error
 
 NAME = "%Y-%m-%dT%H%M%SZ"
 # a file may change again within this without another time of its last change

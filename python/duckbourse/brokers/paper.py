@@ -9,7 +9,9 @@ orders fill in parts. The unfilled rest of an IOC order is cancelled. All random
 seed.
 
 The broker keeps its own order book, which outlives the process: one line of JSON per report in
-`paper.jsonl`. It is that of one session; its first line is what the account held before.
+`paper.jsonl`. It is that of one session; its first line is what the account held before. What the
+disk does not take, as when it is full, waits in memory and is written first as soon as it can be.
+Until then no entry is taken or filled, and exits are, in memory.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import structlog
@@ -44,7 +46,16 @@ from duckbourse.orders.broker import (
 from duckbourse.orders.charges import Charges, fill_charges
 from duckbourse.orders.events import Carried, CashMoved, CorporateActionApplied
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, Validity, fill_key_of
+from duckbourse.orders.order import (
+    Fill,
+    OrderType,
+    Product,
+    Reason,
+    Request,
+    Side,
+    Validity,
+    fill_key_of,
+)
 from duckbourse.orders.positions import Position, after_action
 from duckbourse.streaming.feed import Tick
 
@@ -119,6 +130,8 @@ class PaperBroker(Broker):
         self._validity: dict[str, Validity] = {}
         self._trades: list[TradeReport] = []
         self._open: dict[str, set[str]] = {}
+        # the exits of this process, which are filled also if the disk is full
+        self._exits: set[str] = set()
         self._outbox: asyncio.Queue[Update] = asyncio.Queue()
         self._opening = Opening(
             session_date=date.min,
@@ -128,6 +141,9 @@ class PaperBroker(Broker):
             trade_count=0,
         )
         self._cash: dict[str, Decimal] = {}
+        # the bytes that the disk has not taken yet
+        self._unwritten = bytearray()
+        self._is_failing = False
         self._read()
         disk.private_folder(folder)
         self._file = self._opened()
@@ -139,7 +155,11 @@ class PaperBroker(Broker):
             raise BrokerRejected(f"{request.symbol} is not traded here")
         if self._random.random() < self._rules.reject_ratio:
             raise BrokerRejected("rejected at random")
+        if request.reason is Reason.ENTRY and not self._flush():
+            raise BrokerRejected("the paper broker's book cannot be written")
         broker_order_id = f"P{self._opening.order_count + len(self._orders) + 1:06}"
+        if request.reason is not Reason.ENTRY:
+            self._exits.add(broker_order_id)
         is_stop = request.order_type in (OrderType.SL, OrderType.SL_M)
         self._report(
             OrderReport(
@@ -245,6 +265,8 @@ class PaperBroker(Broker):
                 self._report(report)
             price = self._price(report, tick)
             quantity = min(available, report.quantity - report.filled_quantity) if price else 0
+            if quantity and broker_order_id not in self._exits and not self._flush():
+                quantity = 0
             if price and quantity:
                 available -= quantity
                 report = self._fill(report, quantity, price, tick.at)
@@ -325,6 +347,7 @@ class PaperBroker(Broker):
         self._orders, self._validity, self._trades = {}, {}, []
         self._open, self._cash = {}, {}
         self._outbox = asyncio.Queue()
+        self._unwritten.clear()  # it is in the opening
         self._read()
         self._file = self._opened()
 
@@ -334,17 +357,14 @@ class PaperBroker(Broker):
             self._cash[moved.cash_id] = moved.amount
             self._write(Line(cash_amount=moved.amount, cash_id=moved.cash_id))
 
-    def _opened(self) -> BinaryIO:
-        return open(self._path, "ab", opener=disk.private)
+    def _opened(self) -> FileIO:
+        # without a buffer: what is written survives a kill of the process
+        return open(self._path, "ab", buffering=0, opener=disk.private)
 
     def close(self) -> None:
-        try:
+        if not self._file.closed:
+            self._flush()
             self._file.close()
-        except OSError as error:
-            self._report_unwritten(error)
-
-    def _report_unwritten(self, error: OSError) -> None:
-        log.error("the paper broker's book is not written", file=str(self._path), error=str(error))
 
     def _send(self, update: Update) -> None:
         self._outbox.put_nowait(update)
@@ -426,13 +446,25 @@ class PaperBroker(Broker):
         (of_symbol.add if report.state.is_live else of_symbol.discard)(broker_order_id)
 
     def _write(self, line: Line) -> None:
-        # flushed at once: the process may be killed, but an exchange's book must survive
-        self._file.write(msgspec.json.encode(line) + b"\n")
-        # what a full disk does not take stays in the buffer, and the next flush tries it again
-        try:
-            self._file.flush()
-        except OSError as error:
-            self._report_unwritten(error)
+        self._unwritten += msgspec.json.encode(line) + b"\n"
+        self._flush()
+
+    def _flush(self) -> bool:
+        """Write what waits; return whether the disk has taken all of it."""
+        while self._unwritten:
+            try:
+                del self._unwritten[: self._file.write(self._unwritten)]
+            except OSError as error:
+                if not self._is_failing:
+                    log.error(
+                        "the paper broker's book is not written",
+                        file=str(self._path),
+                        error=str(error),
+                    )
+                self._is_failing = True
+                return False
+        self._is_failing = False
+        return True
 
     def _read(self) -> None:
         if not self._path.exists():

@@ -24,6 +24,7 @@ from duckbourse.trading.session_folder import SessionFolder, latest, read, sessi
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
+MOST_AMOUNT = Decimal(10) ** 15
 Amount = Annotated[str, typer.Argument(help="Money, such as 2500.00.", metavar="AMOUNT")]
 Id = Annotated[
     str,
@@ -196,9 +197,10 @@ def _amount(text: str, *, may_be_negative: bool) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("nan")
-    if not amount.is_finite() or amount != round(amount, 2):
+    if not amount.is_finite() or abs(amount) >= MOST_AMOUNT or amount != round(amount, 2):
         raise ConfigurationError(
-            f"{text!r} is not an amount", "write it with a point and at most two decimals"
+            f"{text!r} is not an amount",
+            "write it with a point, at most two decimals and at most 15 digits before them",
         )
     if not amount or (amount < 0 and not may_be_negative):
         raise ConfigurationError(f"an amount of {amount} cannot be booked", "it is more than 0")
@@ -213,7 +215,7 @@ def _figures(session: SessionFolder, book: Book) -> dict[str, Any]:
     return {
         "account": session.account,
         "session_date": session.session_date,
-        "sessions": len(sessions_of(session)),
+        "sessions": sum(each <= session.session_date for each in sessions_of(session)),
         "state": str(book.state),
         "state_reason": book.state_reason,
         "capital_amount": book.capital_amount,

@@ -47,14 +47,19 @@ REMEDIES = {
     "FREEZE": "order less at once: see freeze_quantity in seeds/reference/instruments.csv",
     "PRICE_BAND": "give a price within the day's band, which the line names",
     "EXITS": "give a stop and a target that the price has not reached",
-    "NO_PRICE": "wait for its first tick: `trade` says at its start which symbols have none",
+    "NO_PRICE": "wait for its first tick; what is not traded in this session or is not in this feed"
+    " has none, and cannot be ordered",
     "TRADING_STATE": "`./bourse account show` says why, and `./bourse resume` lifts it",
-    "SHORT": "sell at most what is held: `./bourse positions` lists it",
+    "SHORT": "sell at most what is held by hand: `./bourse positions` lists it by strategy",
     "CASH": "buy less, or `./bourse account deposit` between sessions",
 }
 Symbol = Annotated[str, typer.Argument(help="Symbol, such as AAPL.", metavar="SYMBOL")]
 SymbolOrId = Annotated[
-    str, typer.Argument(help="Symbol, or an id of `./bourse orders`.", metavar="SYMBOL|ID")
+    str,
+    typer.Argument(
+        help="Symbol, or an id: of `./bourse orders`, or the --id of the request.",
+        metavar="SYMBOL|ID",
+    ),
 ]
 Quantity = Annotated[int, typer.Argument(min=1, help="Shares.", metavar="QUANTITY")]
 Limit = Annotated[
@@ -301,7 +306,9 @@ def _send(
     if not answer.is_obeyed:
         code = str(answer.figures.get("code"))
         column = COLUMNS.get(code)
-        raise TradingError(
+        # a name that does not exist is an error like that of any other command
+        kind = ConfigurationError if code == "UNKNOWN" else TradingError
+        raise kind(
             f"{wanted.action} {wanted.target}: {answer.message}",
             f"see {column} of {session.account} in seeds/reference/trading_accounts.csv"
             if column

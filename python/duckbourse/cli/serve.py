@@ -14,10 +14,9 @@ from typing import Annotated
 import typer
 
 from duckbourse.cli.output import notes, results
-from duckbourse.disk import write_private
+from duckbourse.disk import wrap_os_error, write_private
 from duckbourse.errors import ConfigurationError
 from duckbourse.settings import LEAST_TOKEN_LETTERS, MEMORY, settings
-from duckbourse.warehouse import wrap_os_error
 
 TOKEN_BYTES = 32
 MOST_TOKEN_BYTES = 4_096

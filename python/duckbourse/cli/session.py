@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv as csv_rows
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.orders.order import Order, Reason
 from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
+from duckbourse.settings import PROJECT
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading import last_prices
 from duckbourse.trading.exits import entry_of_lost
@@ -38,6 +40,7 @@ from duckbourse.trading.publication import charges_of
 from duckbourse.trading.session_folder import (
     SessionFolder,
     exports_of,
+    interruption,
     latest,
     read,
     session_clock,
@@ -46,6 +49,8 @@ from duckbourse.trading.session_folder import (
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
+PORTFOLIOS = "seeds/reference/portfolios.csv"
+CALENDARS = "seeds/calendars/calendars.csv"
 # why an order was sent that is an entry for its sender, and opens nothing
 REDUCE = "reduce"
 # what is not written in lower case
@@ -89,7 +94,7 @@ def orders(account: Account = None, day: Day = None, json: Json = False, csv: Cs
             "trigger_price": order.request.trigger_price,
             "average_price": order.average_price,
             "state": str(order.state),
-            "message": order.message if json or csv else _in_words(order),
+            "message": order.why if json or csv else _in_words(order),
         }
         for order in book.orders.values()
         if order.request.order_id not in earlier
@@ -117,7 +122,9 @@ def positions(
     - `./bourse positions --account paper_us --json`
     """
     session = _chosen(account, day)
-    book, _ = read(session)
+    book, recorded = read(session)
+    if left := interruption(session, book, recorded):
+        notes.print(f"{_name(session)}: {left}", markup=False, style="red")
     prices = last_prices.read(session.path, session.session_date)
     zone = ZoneInfo(session.zone_name)
     rows = [
@@ -366,7 +373,26 @@ def journal(
             f" {left[0].session_date}: --all exports all"
         )
     notes.print("`./bourse build` loads them into the portfolio of the account's name")
-    notes.print("a new account needs its row in seeds/reference/portfolios.csv first")
+    if row := _missing_portfolio(chosen):
+        notes.print(f"{PORTFOLIOS} has no row of {chosen.account}; append this one first:")
+        # to be pasted, so that nothing may break the line
+        print(row)
+
+
+def _missing_portfolio(session: SessionFolder) -> str:
+    """Return the row that makes an account a portfolio; empty if the seed has one."""
+    if any(row["portfolio"] == session.account for row in _seed(PORTFOLIOS)):
+        return ""
+    [calendar] = [row for row in _seed(CALENDARS) if row["calendar"] == session.calendar]
+    account, capital = session.account, f"{session.capital_amount:f}"
+    money = f"{capital},{calendar['currency']},{session.calendar}"
+    # its fills have their own charges, and it is compared with no benchmark
+    return f"{account},Fills of the account {account},fills,0,{money},,0,0,false"
+
+
+def _seed(path: str) -> list[dict[str, str]]:
+    with (PROJECT / path).open() as seed:
+        return list(csv_rows.DictReader(seed))
 
 
 def _chosen(account: str | None, day: datetime | None) -> SessionFolder:
@@ -386,7 +412,7 @@ def _why_sent(book: Book, order: Order) -> str:
 def _in_words(order: Order) -> str:
     """Return the message of an order; of a denied one, the check and its numbers in words."""
     if order.state is not State.DENIED:
-        return order.message
+        return order.why
     code, _, detail = order.message.partition(": ")
     found = re.sub(r"(\w+)=([^,]+), max_\1=", r"\1=\2, and the limit is ", detail)
     found = re.sub(r"\b(\w+)=", lambda name: f"{name[1].replace('_', ' ')} ", found)

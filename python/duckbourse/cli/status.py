@@ -16,7 +16,14 @@ from duckbourse.errors import BourseError
 from duckbourse.freshness import newest_bar
 from duckbourse.settings import FOLDERS, settings, shown
 from duckbourse.summary import newest_bars
-from duckbourse.trading.session_folder import is_traded, readable_sessions, unwatched, what_is_open
+from duckbourse.trading.session_folder import (
+    interruption,
+    is_traded,
+    read,
+    readable_sessions,
+    unwatched,
+    what_is_open,
+)
 from duckbourse.warehouse import fetch_rows, open_published, wrap_duckdb_error
 
 # of the record: what it says of each table
@@ -60,6 +67,7 @@ def report() -> dict[str, Any]:
                 "account": session.account,
                 "session_date": session.session_date,
                 "open": what_is_open(book),
+                "interruption": interruption(session, *read(session)),
             }
             for session, book in left
         ],
@@ -196,7 +204,12 @@ def _print(found: dict[str, Any]) -> None:
     loops = [f"{each['account']} on {each['session_date']}" for each in found["trading"]]
     lines += [("trading", ", ".join(loops) or "no")]
     lines += [
-        ("", f"no loop watches {left['account']} on {left['session_date']}: {left['open']}")
+        (
+            "",
+            f"{left['account']} on {left['session_date']}: {left['interruption']}"
+            if left["interruption"]
+            else f"no loop watches {left['account']} on {left['session_date']}: {left['open']}",
+        )
         for left in found["unwatched"]
     ]
     lines += [("", f"cannot be read: {problem}") for problem in found["unreadable_accounts"]]

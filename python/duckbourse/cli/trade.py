@@ -47,7 +47,7 @@ from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recor
 from duckbourse.trading.loop import BY_STRATEGIES, Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session import SessionConfig, TradingSession, refuse
+from duckbourse.trading.session import SessionConfig, TradingSession, refuse, unwatched
 from duckbourse.trading.strategies import Strategies, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.trading.subscribers import open_subscribers
@@ -332,9 +332,11 @@ def trade(
                 except TradingError as error:
                     _refuse_left(error, session.trader)
                     raise
-                except KeyboardInterrupt:
+                except BaseException as error:
                     _report_unwatched(session.trader)
-                    raise
+                    if isinstance(error, (Exception, KeyboardInterrupt)):
+                        raise
+                    raise _ended_by(error, session.trader, folder) from error
     if differences:
         _report_unwatched(session.trader)
         raise TradingError(
@@ -406,17 +408,15 @@ def _refuse_bad_end(end: dict[str, Any], book: Book, folder: session_folders.Ses
         )
 
 
-def unwatched(trader: Trader) -> str:
-    """Return what is open when a loop is stopped, which nothing watches then; empty if nothing."""
-    book, can_rest = trader.book, trader.manager.broker.capabilities.can_rest_stops
-    bare = [
-        f"{each.request.symbol} of {each.request.strategy}"
-        for each in book.held_entries()
-        if can_rest and not any(order.is_resting for order in book.exits_of(each.request.order_id))
-    ]
-    found = [session_folders.what_is_open(book)]
-    found += [f"no stop at the broker for: {', '.join(bare)}"] if bare else []
-    return "; ".join(each for each in found if each)
+def _ended_by(
+    error: BaseException, trader: Trader, folder: session_folders.SessionFolder
+) -> TradingError:
+    """Return what to raise instead of an error with which code of others ended the process."""
+    kind = PositionsLeft if unwatched(trader) else TradingError
+    return kind(
+        f"{folder.account} was ended by {error!r}, which code of others raised",
+        f"{folder.log} has the log; correct it, and run the same command again",
+    )
 
 
 def _report_unwatched(trader: Trader) -> None:

@@ -657,12 +657,14 @@ class Book:
     def _(self, event: events.CancelRequested) -> None:
         self.requested_at.append(event.at)
         order = self.orders[event.order_id]
-        self._store(replace(order, is_cancel_pending=True, message=event.why or order.message))
+        why = event.why or order.cancel_why
+        self._store(replace(order, is_cancel_pending=True, cancel_why=why))
 
     @_apply.register
     def _(self, event: events.CancelRefused) -> None:
         order = self.orders[event.order_id]
-        self._store(replace(order, is_cancel_pending=False, message=event.message))
+        message = event.message or order.message
+        self._store(replace(order, is_cancel_pending=False, message=message))
 
     @_apply.register
     def _(self, event: events.ModifyRequested) -> None:

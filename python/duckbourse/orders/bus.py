@@ -155,7 +155,8 @@ class Bus:
         for subscriber in subscribers:
             try:
                 subscriber(message)
-            except Exception:  # whatever it is, it is the subscriber's
+            except BaseException as error:  # whatever it is, it is the subscriber's
+                plugins.raise_interruption(error)
                 name = _name_of(subscriber)
                 self.failures[name] += 1
                 log.exception("subscriber failed", subscriber=name, event_type=kind.__name__)

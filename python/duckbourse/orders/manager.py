@@ -34,7 +34,7 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import bus, events
-from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
+from duckbourse.orders.book import NEVER_FILLED, Book, Key, provisional_key
 from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update, require_taken
 from duckbourse.orders.bus import Bus
 from duckbourse.orders.charges import Charges, fill_charges
@@ -54,6 +54,7 @@ from duckbourse.orders.order import (
     is_order_id,
 )
 from duckbourse.orders.pacing import Pace
+from duckbourse.plugins import raise_interruption
 
 log = structlog.get_logger()
 
@@ -126,6 +127,8 @@ class Manager:
         self.pace = Pace()
         # the orders to be cancelled, by their ids
         self._cancels: dict[str, Cancelling] = {}
+        # the signed shares that the book has more than the broker, while that difference stands
+        self.missing: dict[Key, int] = {}
         # the entry that an order closes which the journal lost, by the order's id; None: no exit
         self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
@@ -209,6 +212,25 @@ class Manager:
             == key
             and order.request.order_id != request.order_id
         )
+
+    def closable_quantity(self, entry: Order) -> int:
+        """
+        Return the shares of an entry that its exits may close: those held, as far as there are any.
+
+        While the broker is known to hold less than the book, exits close no more than it holds.
+        """
+        request = entry.request
+        held, key = self.book.held_quantity(request.order_id), (request.symbol, request.product)
+        if key not in self.missing:
+            return held
+        there = (self.book.quantity(*key) - self.missing[key]) * request.side.sign
+        others = sum(
+            order.open_quantity
+            for order in self.book.open_orders_of(request.symbol, request.side.other)
+            if order.request.product is request.product
+            and order.request.entry_id not in (None, request.order_id)
+        )
+        return min(held, max(0, there - others))
 
     def reducing_entries(self) -> set[str]:
         """
@@ -342,7 +364,7 @@ class Manager:
         """
         Have an order cancelled with the next `send_waiting`, and again until it has ended.
 
-        An entry that waits for its turn is denied at once. `why` is the message of the order then.
+        An entry that waits for its turn is denied at once. `why` is the message of its denial.
         """
         waiting = self.book.waiting.get(order_id)
         if waiting is not None:
@@ -460,6 +482,7 @@ class Manager:
             ended = events.ModifyEnded(
                 at=clock.now(), order_id=order_id, is_accepted=False, message=str(error)
             )
+            self.look_up(order_id)  # it may be over
         except BrokerUnclear as error:
             log.warning("modify unclear", order_id=order_id, error=str(error))
             self.look_up(order_id)
@@ -515,7 +538,8 @@ class Manager:
             try:
                 async for update in self.broker.updates():
                     self.on_update(update)
-            except Exception as error:  # whatever it is, the updates after it are needed
+            except BaseException as error:  # whatever it is, the updates after it are needed
+                raise_interruption(error)
                 log.exception("the broker's updates broke off")
                 if not isinstance(error, BrokerError):
                     reason = f"an update of the broker could not be booked: {error!r}"
@@ -709,7 +733,18 @@ class Manager:
             if absences >= 2 and max(waited, clock.now() - sent_at) >= self._grace:
                 if order.state is State.UNKNOWN:
                     self.advance(order_id, State.NOT_PLACED, message="the broker has no such order")
-                return
+                    return
+                # it was acknowledged, so an answer without it is doubted for as long again
+                if waited >= self._grace:
+                    self._end_forgotten(order_id)
+                    return
+
+    def _end_forgotten(self, order_id: str) -> None:
+        """End an order that the broker had and has no more: what it was for can be tried again."""
+        reason = f"the broker has order {order_id} no more, which it had acknowledged"
+        log.error("an order is gone", order_id=order_id)
+        self.advance(order_id, State.CANCELLED, message="the broker has it no more")
+        self.set_state(TradingState.HALTED, reason, "orders")
 
     def _on_order_report(self, report: OrderReport) -> None:
         order = self._order_of(report) or self._added(report)

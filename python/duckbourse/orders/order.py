@@ -82,7 +82,8 @@ class Reason(StrEnum):
         return cls.DAILY_LOSS if value == "kill" else None
 
 
-_RANKS = {Reason.ENTRY: 0, Reason.DAILY_LOSS: 2, Reason.SQUARE_OFF: 2, Reason.BY_HAND: 3}
+# the square-off leaves what is held overnight, which those above it close
+_RANKS = {Reason.ENTRY: 0, Reason.SQUARE_OFF: 2, Reason.DAILY_LOSS: 3, Reason.BY_HAND: 4}
 
 
 class Exits(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +129,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     A request and its current state.
 
     `filled_quantity` is the sum of its fills, whatever quantity a status reported. `is_external`
-    marks an order that was found at the broker and is not ours.
+    marks an order that was found at the broker and is not ours. `message` is the last one of the
+    broker or of a check, and `cancel_why` why we asked to cancel it, empty if nobody needs to know.
     """
 
     request: Request
@@ -138,6 +140,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     filled_amount: Decimal = Decimal(0)
     charges_amount: Decimal = Decimal(0)
     message: str = ""
+    cancel_why: str = ""
     modification_count: int = 0
     is_cancel_pending: bool = False
     is_modify_pending: bool = False
@@ -150,6 +153,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     def open_quantity(self) -> int:
         """The quantity that may still be filled."""
         return self.request.quantity - self.filled_quantity if self.state.is_live else 0
+
+    @property
+    def why(self) -> str:
+        """Why it is in its state, in words; empty if nobody needs to know."""
+        return (self.state is State.CANCELLED and self.cancel_why) or self.message
 
     @property
     def is_crossed(self) -> bool:

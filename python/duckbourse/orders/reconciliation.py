@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 from duckbourse import clock
 from duckbourse.orders import events
-from duckbourse.orders.book import NOT_STARTED, Book
+from duckbourse.orders.book import NOT_STARTED, Book, Key
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Order, Product, is_order_id
+from duckbourse.orders.order import Order, is_order_id
 from duckbourse.orders.positions import ZERO
 
 # how often a reconciliation with differences is repeated
@@ -51,6 +51,7 @@ class Reconciliation:
         # what the last comparison found
         self._pending_before: set[str] = set()
         self._differences_before: tuple[str, ...] = ()
+        self._missing: dict[Key, int] = {}
 
     @property
     def book(self) -> Book:
@@ -93,7 +94,14 @@ class Reconciliation:
             for order in self.book.open_orders()
             if order.is_cancel_pending or order.is_modify_pending
         }
+        before = self._missing
         found, explained = await self._compared()
+        # one that changes while it stands goes on to stand
+        self._manager.missing = {
+            key: shares
+            for key, shares in self._missing.items()
+            if shares == before.get(key) or key in self._manager.missing
+        }
         for order_id in pending & self._pending_before:
             self._manager.clear_pending(order_id)
         self._pending_before = pending
@@ -147,15 +155,24 @@ class Reconciliation:
         for trade in trades:
             manager.on_update(trade)
         known = {report.order_id for report in reports}
+        known_there = {report.broker_order_id for report in reports}
+        today = clock.now().date()
         for order in list(self.book.open_orders()):
-            if order.state is State.UNKNOWN and order.request.order_id not in known:
+            is_lost = order.state is State.UNKNOWN and order.request.order_id not in known
+            is_forgotten = (
+                order.broker_order_id is not None
+                and order.broker_order_id not in known_there
+                and order.sent_at is not None
+                and order.sent_at.date() >= today
+            )
+            if is_lost or is_forgotten:
                 manager.look_up(order.request.order_id)
         await manager.wait_idle()
         holdings = [*await call(broker.positions())]
         if not broker.capabilities.positions_include_holdings:
             holdings += await call(broker.holdings())
         statement = Statement(reports, trades, holdings, await call(broker.funds()))
-        today = clock.now().date()
+        self._missing = _missing(self.book, holdings)
         explained = tuple(self._expire_forgotten(statement, today))
         return differences(self.book, statement, today), explained
 
@@ -243,14 +260,20 @@ def _of_charges(book: Book, trades: Iterable[TradeReport]) -> Iterable[str]:
         yield f"charges: {here:.2f} here, {there:.2f} at the broker"
 
 
+def _missing(book: Book, holdings: Iterable[Holding]) -> dict[Key, int]:
+    """Return the signed shares that a book has more than its broker, without those it agrees on."""
+    missing: Counter[Key] = Counter()
+    for ours in book.open_positions():
+        missing[ours.symbol, ours.product] += ours.quantity
+    for theirs in holdings:
+        missing[theirs.symbol, theirs.product] -= theirs.quantity
+    return {key: shares for key, shares in sorted(missing.items()) if shares}
+
+
 def _of_positions(book: Book, holdings: Iterable[Holding]) -> Iterable[str]:
-    theirs: Counter[tuple[str, Product]] = Counter()
-    for held in holdings:
-        theirs[held.symbol, held.product] += held.quantity
-    ours = {(held.symbol, held.product): held.quantity for held in book.open_positions()}
-    for key in sorted({*theirs, *ours}):
-        if ours.get(key, 0) != theirs[key]:
-            yield f"{key[0]} {key[1]}: {ours.get(key, 0)} here, {theirs[key]} at the broker"
+    for (symbol, product), missing in _missing(book, holdings).items():
+        here = book.quantity(symbol, product)
+        yield f"{symbol} {product}: {here} here, {here - missing} at the broker"
 
 
 def _of_cash(book: Book, statement: Statement, today: date) -> Iterable[str]:

@@ -118,13 +118,13 @@ def risk(panels: Panels, name: str) -> dict[str, Any]:
     }
 
 
-def _bands(panels: Panels, name: str) -> dict[str, Any]:
+def _bands(panels: Panels, portfolio: str) -> dict[str, Any]:
     [lookback] = panels.values(
         """
         select mode(lookback_sessions order by lookback_sessions) from serving.var_today
         where portfolio = $portfolio and horizon_sessions = 1
         """,
-        portfolio=name,
+        portfolio=portfolio,
     )
     pairs = (
         []
@@ -134,15 +134,20 @@ def _bands(panels: Panels, name: str) -> dict[str, Any]:
             for method in panels.values(
                 "select distinct method from serving.var_today "
                 "where portfolio = $portfolio order by all",
-                portfolio=name,
+                portfolio=portfolio,
             )
             for confidence in (0.95, 0.99)
         ]
     )
     columns = ",\n    ".join(
-        f"max(var_return) filter (method = {quoted(method)} and confidence = {confidence}) "
-        f"as {method}_{confidence * 100:.0f}"
+        f"{of} filter (method = {quoted(method)} and confidence = {confidence}) "
+        f"as {name}{method}_{confidence * 100:.0f}"
         for method, confidence in pairs
+        for name, of in (
+            ("", "max(var_return)"),
+            # as the backtest counts them
+            ("is_exceedance_", "bool_or(-gross_return > var_return)"),
+        )
     )
     bands = panels.columns(
         "bands",
@@ -164,7 +169,7 @@ where
 group by session_date
 order by session_date
 """,
-        portfolio=name,
+        portfolio=portfolio,
         lookback=lookback,
     )
     return {"lookback_sessions": lookback, "bands": bands}

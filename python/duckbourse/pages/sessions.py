@@ -5,16 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from duckbourse.market import IS_SCANNED, NEAREST_SESSIONS
 from duckbourse.pages.asking import NotHere, Panels
-
-# of the calendars' sessions around it
-NEAREST = """
-    select unnest([
-        max(session_date) filter (session_date < $session),
-        min(session_date) filter (session_date > $session)
-    ])
-    from scanners.session_minutes
-"""
 
 
 def session_of(panels: Panels, given: str | None) -> date | None:
@@ -35,9 +27,8 @@ def session_of(panels: Panels, given: str | None) -> date | None:
         )
         return newest  # type: ignore[no-any-return]
     session = date_of(given, "date")
-    query = "select 1 from scanners.session_minutes where session_date = $session limit 1"
-    if not panels.values(query, session=session):
-        near = [str(day) for day in panels.values(NEAREST, session=session) if day]
+    if not panels.values(IS_SCANNED, of=session):
+        near = [str(day) for day in panels.values(NEAREST_SESSIONS, of=session) if day]
         raise NotHere(
             f"no scanner looked at {session}",
             f"the nearest sessions are {' and '.join(near)}" if near else "scanners need minutes",

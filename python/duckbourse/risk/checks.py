@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
 from operator import itemgetter
 from statistics import NormalDist
@@ -370,11 +370,16 @@ class OrderContext(AccountContext):
 
     @once
     def own_open_quantity(self) -> int:
-        """That of this strategy's orders; orders that are not ours count with every strategy."""
+        """
+        That of this strategy's orders; orders that are not ours count with every strategy.
+
+        Beside an exit these do not count: it is not kept from leaving by somebody else's order.
+        """
+        is_entry = self.request.reason is Reason.ENTRY
         return self.working_quantity + sum(
             order.open_quantity
             for order in self.orders_on_its_side
-            if order.is_external or order.request.strategy == self.request.strategy
+            if (is_entry if order.is_external else order.request.strategy == self.request.strategy)
         )
 
     @once
@@ -634,8 +639,16 @@ def price_collar(context: OrderContext) -> None:
                 "distance_pct",
                 distance,
                 context.limits.max_collar_pct,
-                f", {of}_price={priced(expected)}",
+                f", {of}_price={priced(expected)}, allowed={_collar(context, expected)}",
             )
+
+
+def _collar(context: OrderContext, expected: Decimal) -> str:
+    """Return the limits that the collar allows, in whole ticks: the first and the last one."""
+    tick, most = context.instrument.tick_size, context.limits.max_collar_pct / 100
+    low = (expected * (1 - most) / tick).to_integral_value(ROUND_CEILING) * tick
+    high = (expected * (1 + most) / tick).to_integral_value(ROUND_FLOOR) * tick
+    return f"{priced(low)} to {priced(high)}"
 
 
 def market_protection(context: OrderContext) -> None:
@@ -944,7 +957,8 @@ def pre_trade_check(context: OrderContext, own: Mapping[str, Check] = MappingPro
             check(context)
         except OrderDeniedError:
             raise
-        except Exception as error:  # user code: an order that was not checked is not sent
+        except BaseException as error:  # user code: an order that was not checked is not sent
+            plugins.raise_interruption(error)
             raise OrderDeniedError("CHECK_FAILED", f"check={name}, error={error!r}") from error
 
 

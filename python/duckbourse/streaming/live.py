@@ -22,7 +22,7 @@ from duckbourse.errors import PublicationError
 from duckbourse.settings import PROJECT, settings
 from duckbourse.streaming.feed import Records
 from duckbourse.streaming.tables import TICKS, registered
-from duckbourse.warehouse import CATALOG, attach, quoted
+from duckbourse.warehouse import CATALOG, attach, quoted, unpublished
 
 # a session that opens after a scan's cutoff does not count, so load this many sessions more
 EXTRA_SESSIONS = 10
@@ -121,7 +121,7 @@ class LiveSession:
         """Open the published file; raise PublicationError if it has no live models."""
         path = published or settings().published_database
         if not path.exists():
-            raise PublicationError(f"nothing has been published at {path}", "run `./bourse build`")
+            raise unpublished(path)
         self._day = quoted(session_date)
         self._views: dict[str, str] = {}
         self._ticks: list[Records] = []

@@ -22,10 +22,10 @@ import numpy as np
 import structlog
 
 from duckbourse import clock
-from duckbourse.disk import flush
+from duckbourse.disk import flush, wrap_os_error
 from duckbourse.streaming.feed import RECORD, Records, instant, microseconds
 from duckbourse.streaming.tables import TICKS, registered
-from duckbourse.warehouse import quoted, wrap_duckdb_error, wrap_os_error
+from duckbourse.warehouse import quoted, wrap_duckdb_error
 
 logger = structlog.get_logger()
 

@@ -21,7 +21,7 @@ import duckdb
 import numpy as np
 
 from duckbourse import clock
-from duckbourse.errors import BadInput, ConfigurationError, PublicationError
+from duckbourse.errors import BadInput, ConfigurationError
 from duckbourse.ingest.calendars import calendar_meant, calendars
 from duckbourse.ingest.withdrawals import again
 from duckbourse.settings import PROJECT, settings
@@ -34,7 +34,7 @@ from duckbourse.synthetic.minutes import (
     positive_ticks,
     random_words,
 )
-from duckbourse.warehouse import attach, files_in, quoted
+from duckbourse.warehouse import attach, files_in, quoted, unpublished
 from duckbourse.words import counted
 
 SOURCE = "synthetic"
@@ -109,7 +109,7 @@ def connected(published: Path | None = None) -> Iterator[duckdb.DuckDBPyConnecti
     """Yield DuckDB with our settings and the published file."""
     published = published or settings().published_database
     if not published.exists():
-        raise PublicationError(f"nothing has been published at {published}", "run `./bourse build`")
+        raise unpublished(published)
     with duckdb.connect(
         config={
             "threads": settings().threads,

@@ -14,6 +14,8 @@ from decimal import Decimal
 from functools import partial
 from itertools import chain
 
+from msgspec.structs import replace
+
 from duckbourse.names import did_you_mean
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import State
@@ -60,7 +62,10 @@ class HandOrders:
 
     async def obey(self, command: Command, wanted: OrderByHand) -> None:
         """Send what a person orders and answer it, now and whenever its state changes."""
+        wanted = self._with_our_id(wanted)
         match wanted.action:
+            case _ if odd := _odd_number(wanted):
+                answer: Answer | Callable[[], Answer] = _refused(odd)
             case "buy" | "sell":
                 answer = await self._place(command, wanted)
             case "cancel":
@@ -122,7 +127,7 @@ class HandOrders:
             strategy=BY_HAND,
             correlation_id=command.request_id,
         )
-        waiting = self._manager.waiting_entries.get(order_id)
+        waiting, opens = self._manager.waiting_entries.get(order_id), ""
         if known := self._manager.book.orders.get(order_id) or (waiting and Order(request=waiting)):
             asked = self._manager.book.asked.get(order_id, known.request)
             if not _is_same(request, asked, wanted):
@@ -136,19 +141,39 @@ class HandOrders:
                 " trail; `order modify` moves those of what is left"
             )
         else:
+            if held := self._manager.held_against(request):
+                kind = "a long" if side is Side.BUY else "a short"
+                bare = "" if request.exits else " without a stop"
+                opens = f"; {held} close what is held, and {request.quantity - held} open {kind}"
+                opens = f"{opens} position{bare}" if held < request.quantity else ""
             await self._manager.place(request)
-        return lambda: self._answer_of(order_id)
+
+        def answer() -> Answer:
+            found = self._answer_of(order_id)
+            return replace(found, message=found.message + opens) if found.is_obeyed else found
+
+        return answer
 
     def _id_of(self, command: Command) -> str:
+        return self._id_of_request(command.request_id)
+
+    def _id_of_request(self, request_id: str) -> str:
         publication = self._context(BY_HAND).publication
         return order_id_of(
-            publication.limits.account, publication.session_date, BY_HAND, command.request_id
+            publication.limits.account, publication.session_date, BY_HAND, request_id
         )
+
+    def _with_our_id(self, wanted: OrderByHand) -> OrderByHand:
+        """Return what a person orders with our id of an order, where it names that of a request."""
+        order_id = self._id_of_request(wanted.target)
+        is_known = order_id in self._manager.book.orders or order_id in self._manager.book.waiting
+        is_symbol = wanted.target in self._context(BY_HAND).publication.instruments
+        return replace(wanted, target=order_id) if is_known and not is_symbol else wanted
 
     def _answer_of(self, order_id: str) -> Answer:
         book = self._manager.book
         if order_id in book.orders:
-            return answer_of(book.orders[order_id])
+            return self._with_holders(answer_of(book.orders[order_id]))
         request = self._manager.waiting_entries.get(order_id)
         if request is None:
             return _refused("not sent: its loop ended before it had its turn", order_id=order_id)
@@ -163,6 +188,21 @@ class HandOrders:
             message=f"waiting for its turn: {reason}",
             figures={"order_id": order_id},
         )
+
+    def _with_holders(self, answer: Answer) -> Answer:
+        """Return the answer to a sale of what is not held by hand with who holds it."""
+        if answer.figures.get("code") != "SHORT":
+            return answer
+        symbol = answer.figures["symbol"]
+        holders = [
+            f"{signed:+} of {strategy or 'nobody'}"
+            for (strategy, name, _), signed in self._manager.book.legs().items()
+            if name == symbol and signed > 0 and strategy != BY_HAND
+        ]
+        if not holders:
+            return answer
+        held = f"others hold it: {', '.join(holders)}; `./bourse order close {symbol}` closes that"
+        return replace(answer, message=f"{answer.message}; {held}")
 
     def _cancel(self, wanted: OrderByHand) -> Answer | Callable[[], Answer]:
         orders = self._entries_at_work(wanted.target)
@@ -378,6 +418,23 @@ class HandOrders:
         return _refused(what, code="UNKNOWN")
 
 
+def _odd_number(wanted: OrderByHand) -> str:
+    """Return which number of an order no order can have; empty if all are possible."""
+    numbers = {
+        "quantity": wanted.quantity,
+        "limit": wanted.limit_price,
+        "stop": wanted.stop_price,
+        "target": wanted.target_price,
+        "trail": wanted.trail_distance,
+    }
+    odd = [
+        f"a {name} of {number} is not possible: give one above 0"
+        for name, number in numbers.items()
+        if number is not None and not (Decimal(number).is_finite() and number > 0)
+    ]
+    return "; ".join(odd)
+
+
 def _is_same(request: Request, asked: Request, wanted: OrderByHand) -> bool:
     """Return whether a request that is repeated is the one that was asked under its id."""
     # without a limit of its own, an order has that of the last price
@@ -442,7 +499,7 @@ def answer_of(order: Order) -> Answer:
         return Answer(is_obeyed=True, message=filled, figures=figures)
     if not state.is_live:
         # what ended without a share did nothing
-        why = f"; {order.message}" if order.message else ""
+        why = f"; {order.why}" if order.why else ""
         return Answer(
             is_obeyed=order.filled_quantity > 0, message=f"{state}: {filled}{why}", figures=figures
         )

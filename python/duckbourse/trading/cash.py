@@ -12,8 +12,9 @@ from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import CashKind, CashMoved
 from duckbourse.orders.journal import open_journal
 from duckbourse.orders.order import Side
+from duckbourse.streaming.prices import Prices
 from duckbourse.trading import last_prices
-from duckbourse.trading.session_folder import SessionFolder, all_recorded, paper_of
+from duckbourse.trading.session_folder import SessionFolder, all_recorded, paper_of, sessions_of
 
 
 def move_cash(
@@ -29,9 +30,10 @@ def move_cash(
     Book an amount, negative if it goes out; return it and whether it is new.
 
     An id that was booked before is not booked again; raise ConfigurationError if it was another
-    amount or kind, or if more than the free cash is withdrawn. Raise JournalBusy while a process
-    trades the account.
+    amount or kind, if more than the free cash is withdrawn, or if its value date is to come or is
+    before the first session. Raise JournalBusy while a process trades the account.
     """
+    _refuse_date(folder, value_date)
     if not cash_id.strip():
         raise ConfigurationError("the id is empty", "give one, such as the bank's reference")
     try:
@@ -46,6 +48,7 @@ def move_cash(
     try:
         broker = paper_of(folder)
         book = rebuild_book(folder.capital_amount, recorded, lambda _: None)
+        prices = last_prices.read(folder.path, book.session_date or folder.session_date)
         moved = CashMoved(
             at=clock.now(),
             cash_id=cash_id,
@@ -53,9 +56,7 @@ def move_cash(
             amount=amount,
             value_date=value_date or book.session_date or folder.session_date,
             # of a session that was interrupted too
-            equity_amount=book.equity_amount(
-                last_prices.read(folder.path, book.session_date or folder.session_date)
-            ),
+            equity_amount=book.equity_amount(prices),
             by=getpass.getuser(),
             note=note,
         )
@@ -66,7 +67,7 @@ def move_cash(
             if broker is not None:
                 broker.move_cash(moved)
             return moved, False
-        free = free_cash_amount(book)
+        free = free_cash_amount(book, prices)
         if kind is CashKind.WITHDRAWAL and -amount > free:
             raise ConfigurationError(
                 f"{-amount:,.2f} cannot be withdrawn: {free:,.2f} is free",
@@ -82,20 +83,41 @@ def move_cash(
         journal.close()
 
 
-def free_cash_amount(book: Book) -> Decimal:
-    """Return the cash that no open entry to buy needs and no short position owes."""
+def _refuse_date(folder: SessionFolder, value_date: date | None) -> None:
+    first = sessions_of(folder)[0]
+    if value_date is not None and not first <= value_date <= clock.now().date():
+        raise ConfigurationError(
+            f"no cash can be booked for {value_date}: {folder.account} began on {first}, and no"
+            " day to come is known",
+            "give a day since then, or leave --date out",
+        )
+
+
+def free_cash_amount(book: Book, prices: Prices) -> Decimal:
+    """
+    Return the cash that no entry to buy, open or waiting, needs and no short position owes.
+
+    A short owes what it brought or what it costs at the last price, whichever is more.
+    """
+    entries = [(order.request, order.open_quantity) for order in book.open_entries]
+    entries += [(each.request, each.request.quantity) for each in book.waiting.values()]
     ordered = sum(
         (
-            order.open_quantity * price
-            for order in book.open_entries
-            if order.request.side is Side.BUY
-            for price in [order.request.limit_price or order.request.trigger_price]
+            quantity * price
+            for request, quantity in entries
+            if request.side is Side.BUY
+            for price in [request.limit_price or request.trigger_price]
             if price is not None
         ),
         Decimal(0),
     )
     owed = sum(
-        (-held.cost_amount for held in book.open_positions() if held.quantity < 0), Decimal(0)
+        (
+            max(-held.cost_amount, -held.quantity * (book.last_price(held.symbol, prices) or 0))
+            for held in book.open_positions()
+            if held.quantity < 0
+        ),
+        Decimal(0),
     )
     return max(book.cash_amount - ordered - owed, Decimal(0))
 

@@ -15,21 +15,22 @@ import getpass
 import itertools
 import os
 import re
+import stat
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated, TypeVar
 
 import msgspec
 import structlog
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.disk import private, private_folder
+from duckbourse.disk import private, private_folder, wrap_os_error
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.book import Book
-from duckbourse.warehouse import wrap_os_error
 
 log = structlog.get_logger()
 
@@ -38,10 +39,14 @@ PREPARED = ("halt", "square-off")
 HALTS = frozenset(PREPARED)
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
-# what a damaged file raises
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 # of a command that was prepared, and follows all others
 LAST_NUMBER = 2**53
+# what a number in a file may be, since larger ones cannot be written
+MAX_NUMBER = 2**62
+ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+# of a command or an answer, in bytes; a larger file is neither
+MOST_BYTES = 1_000_000
+T = TypeVar("T")
 _sent = itertools.count()
 
 
@@ -78,10 +83,10 @@ class Command(msgspec.Struct, frozen=True):
     name: str
     reason: str
     by: str
-    expires_at: datetime | None = None
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     request_id: str = ""
     order: OrderByHand | None = None
-    number: int = 0
+    number: Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)] = 0
     lifts: tuple[str, ...] | None = None
     lifts_requests: tuple[str, ...] = ()
 
@@ -123,7 +128,8 @@ def prepare(folder: Path) -> None:
     for path in commands.glob("*.answer"):
         answer = _read_answer(path)
         if answer is None or answer.is_final:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # whatever is there, the command was answered
+                path.unlink()
     for name in PREPARED:
         reason = "requested, and the disk is full"
         content = Command(name, reason, getpass.getuser(), number=LAST_NUMBER)
@@ -155,18 +161,19 @@ def send(
     expires_at = None if seconds is None else now + timedelta(seconds=seconds)
     command = Command(name, reason, getpass.getuser(), expires_at, order=order, lifts=lifts)
     waiting = _waiting(commands)
-    number = 1 + max((each.number for each in waiting), default=0)
+    number = min(1 + max((each.number for each in waiting), default=0), MAX_NUMBER)
     if lifts is not None:
         halts = tuple(each.request_id for each in waiting if each.name in HALTS)
         command = replace(command, lifts_requests=halts)
     content = msgspec.json.encode(replace(command, number=number))
     request_id = request_id or f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{next(_sent):04}"
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", request_id):
+    if not ID.fullmatch(request_id):
         raise ConfigurationError(
             f"{request_id!r} is not an id of a request", "use up to 40 letters, digits, - and _"
         )
     path = commands / f"{request_id}.json"
-    path.with_suffix(".answer").unlink(missing_ok=True)
+    with suppress(OSError):  # the answer to an earlier request of this id
+        path.with_suffix(".answer").unlink()
     draft = path.with_suffix(".draft")
     try:
         _write(draft, content)
@@ -186,10 +193,27 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read_answer(path: Path) -> Answer | None:
-    """Return an answer, or None if the file cannot be read."""
-    with suppress(OSError, *UNREADABLE):
-        return msgspec.json.decode(path.read_bytes(), type=Answer)
+    """Return an answer, or None if there is none that can be read."""
+    with suppress(Exception):
+        return _decoded(path, Answer)
     return None
+
+
+def _decoded(path: Path, kind: type[T]) -> T:
+    """Return the content of a file; what it raises depends on the file, and may be anything."""
+    # of a pipe or a device, nothing is awaited and nothing read
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no file")
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    return msgspec.json.decode(content, type=kind)
+
+
+def _command(path: Path) -> Command:
+    path.stem.encode()  # the journal and the log have it
+    return replace(_decoded(path, Command), request_id=path.stem)
 
 
 def answer_to(path: Path, seconds: float) -> Answer | None:
@@ -202,9 +226,7 @@ def answer_to(path: Path, seconds: float) -> Answer | None:
     ends = clock.elapsed_seconds() + seconds
     while True:
         is_over = clock.elapsed_seconds() >= ends
-        answer = None
-        with suppress(FileNotFoundError):
-            answer = msgspec.json.decode(file.read_bytes(), type=Answer)
+        answer = _read_answer(file)
         if is_over or (answer is not None and answer.is_final):
             if answer is not None:
                 file.unlink(missing_ok=True)
@@ -229,9 +251,8 @@ def listed(folder: Path) -> list[Command]:
 def _waiting(commands: Path) -> list[Command]:
     found = []
     for path in [*commands.glob("*.json"), *commands.glob("*.taken")]:
-        with suppress(OSError, *UNREADABLE):
-            command = msgspec.json.decode(path.read_bytes(), type=Command)
-            found.append(replace(command, request_id=path.stem))
+        with suppress(Exception):  # a loop sets it aside
+            found.append(_command(path))
     return sorted(found, key=_order)
 
 
@@ -267,19 +288,14 @@ class Inbox:
             taken = path.with_suffix(".taken")
             try:
                 path.rename(taken)
-                command = msgspec.json.decode(taken.read_bytes(), type=Command)
+                command = _command(taken)
             except FileNotFoundError:
                 continue  # it was withdrawn
-            except UNREADABLE as error:
-                log.error("invalid command", file=path.name, error=str(error))
-                taken.rename(path.with_suffix(".refused"))
-                continue
-            except OSError as error:  # of this file alone: the others are obeyed
-                log.error("unreadable command", file=path.name, error=str(error))
+            except Exception as error:  # of this file alone: the others are obeyed
+                log.error("invalid command", file=repr(path.name), error=repr(error))
                 with suppress(OSError):
                     taken.rename(path.with_suffix(".refused"))
                 continue
-            command = replace(command, request_id=path.stem)
             if _has_expired(command):
                 message = f"not obeyed: it expired at {command.expires_at:%F %T} UTC"
                 self.answer(command, Answer(is_obeyed=False, message=message))

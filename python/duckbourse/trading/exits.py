@@ -41,6 +41,7 @@ from duckbourse.orders.order import (
     Side,
     order_id_of,
 )
+from duckbourse.plugins import raise_interruption
 from duckbourse.risk import exits
 from duckbourse.risk.checks import require_exits_ahead
 from duckbourse.streaming.feed import microseconds
@@ -74,6 +75,8 @@ class Work:
     priced_at: float = -math.inf
     next_try_at: float = -math.inf
     alert_at: float = math.inf
+    # what was held at the last look
+    quantity: int = 0
     refusal_count: int = 0
     # the tries that were refused or filled, each of which counts once
     counted: set[str] = field(default_factory=set)
@@ -135,11 +138,15 @@ class ExitManager:
         for entry_id in self._works.keys() - {entry.request.order_id for entry in held}:
             del self._works[entry_id]
         await self._cancel_exits_of_nothing()
-        quiet, count = self._quiet(), self.book.event_count
+        quiet: set[str] = set()
+        with self._unharmed_by("leaving out what is quiet", ""):
+            quiet = self._quiet()
+        count = self.book.event_count
         for entry in held:
             # what an event changes meanwhile is looked at in any case
             if self.book.event_count != count or entry.request.order_id not in quiet:
-                self._trigger_guarded(entry)
+                with self._unharmed_by("evaluating the exits", entry.request.order_id):
+                    self._evaluate(entry)
         self._cross(held)
         for entry in held:
             entry_id = entry.request.order_id
@@ -177,22 +184,21 @@ class ExitManager:
     def _cross(self, held: Sequence[Order]) -> None:
         """Let what is closed on both sides of a symbol close each other, instead of two orders."""
         for one in held:
-            for other in self._offsets(one):
-                with self._unharmed_by("crossing", one.request.order_id):
-                    if self._may_be_closed_otherwise(one, other):
-                        continue
-                    quantity = min(
-                        self.book.held_quantity(each.request.order_id) for each in (one, other)
-                    )
-                    if not quantity:
-                        continue
-                    price = self._price(one) or self._reference(one)
-                    exit_of = partial(self._crossing, quantity=quantity, price=price)
-                    self._manager.record(
-                        events.LegsCrossed(
-                            at=clock.now(), requests=(exit_of(one), exit_of(other)), price=price
-                        )
-                    )
+            with self._unharmed_by("crossing", one.request.order_id):
+                for other in self._offsets(one):
+                    self._cross_two(one, other)
+
+    def _cross_two(self, one: Order, other: Order) -> None:
+        if self._may_be_closed_otherwise(one, other):
+            return
+        quantity = min(self.book.held_quantity(each.request.order_id) for each in (one, other))
+        if not quantity:
+            return
+        price = self._price(one) or self._reference(one)
+        exit_of = partial(self._crossing, quantity=quantity, price=price)
+        self._manager.record(
+            events.LegsCrossed(at=clock.now(), requests=(exit_of(one), exit_of(other)), price=price)
+        )
 
     def _crossing(self, entry: Order, *, quantity: int, price: Decimal) -> Request:
         return replace(self._request(entry, quantity, 0), quantity=quantity, limit_price=price)
@@ -241,10 +247,10 @@ class ExitManager:
     async def _cancel_exits_of_nothing(self) -> None:
         """Cancel the exits of entries that hold nothing more, closed by something else."""
         for order in list(self.book.open_orders()):
-            entry_id = order.request.entry_id
-            if entry_id is not None and not self.book.held_quantity(entry_id):
-                order_id = order.request.order_id
-                await self._calls.start(order_id, partial(self._cancel, order_id))
+            entry_id, order_id = order.request.entry_id, order.request.order_id
+            with self._unharmed_by("cancelling an exit of nothing", order_id):
+                if entry_id is not None and not self.book.held_quantity(entry_id):
+                    await self._calls.start(order_id, partial(self._cancel, order_id))
 
     async def _cancel(self, order_id: str) -> None:
         with self._unharmed_by("cancelling an exit of nothing", order_id):
@@ -252,37 +258,39 @@ class ExitManager:
 
     @contextmanager
     def _unharmed_by(
-        self, what: str, order_id: str, handle: Callable[[Exception], None] = lambda _: None
+        self, what: str, order_id: str, handle: Callable[[BaseException], None] = lambda _: None
     ) -> Iterator[None]:
         """
         Go on after any failure in the block, which is tried again with the next step.
 
-        A failure that lasts is logged when it begins and when it changes. `handle` gets each one.
+        Nothing is opened any more, which people are notified of. A failure that lasts is logged
+        when it begins and when it changes. `handle` gets each one.
         """
         try:
             yield
-        except Exception as error:  # whatever it is, the other exits do not depend on it
+        except BaseException as error:  # whatever it is, the other exits do not depend on it
+            raise_interruption(error)
             if self._failures.get((what, order_id)) != repr(error):
                 self._failures[what, order_id] = repr(error)
                 log.exception("failed", what=what, order_id=order_id)
             handle(error)
+            if self.book.state is TradingState.ACTIVE:
+                order = self.book.orders.get(order_id)
+                of = f" of {order.request.symbol}" if order else ""
+                reason = f"{what}{of} failed: {error!r}"
+                self._manager.set_state(TradingState.REDUCING, reason, "exits")
         else:
             self._failures.pop((what, order_id), None)
 
-    def _trigger_guarded(self, entry: Order) -> None:
-        def reduce(error: Exception) -> None:
-            if self.book.state is TradingState.ACTIVE:
-                reason = f"the exits of {entry.request.symbol} cannot be evaluated: {error!r}"
-                self._manager.set_state(TradingState.REDUCING, reason, "exits")
-
-        with self._unharmed_by("evaluating exits", entry.request.order_id, reduce):
-            self._trigger(entry)
-            if (place := self._prices.place(entry.request.symbol)) is not None:
-                self._zones[entry.request.order_id] = self._zone(entry, place)
+    def _evaluate(self, entry: Order) -> None:
+        self._trigger(entry)
+        # an event meanwhile has the next step look at all again
+        if (place := self._prices.place(entry.request.symbol)) is not None:
+            self._zones[entry.request.order_id] = self._zone(entry, place)
 
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""
-        if (wanted_by_all := self._flatten_reason(entry)) is not None:
+        if (wanted_by_all := self.flatten_reason(entry)) is not None:
             self.close(entry, wanted_by_all)
             return
         now, entry_id = clock.now(), entry.request.order_id
@@ -432,8 +440,8 @@ class ExitManager:
             if order.request.reason is not Reason.ENTRY:
                 self.close(order, Reason.OVERFILL)
 
-    def _flatten_reason(self, entry: Order) -> Reason | None:
-        """Return why everything is closed; the square-off leaves what is held overnight."""
+    def flatten_reason(self, entry: Order) -> Reason | None:
+        """Return why all such entries are closed; the square-off leaves what is held overnight."""
         reason = self.book.flatten_reason
         is_overnight = entry.request.product is Product.CNC
         return None if is_overnight and reason is Reason.SQUARE_OFF else reason
@@ -445,10 +453,12 @@ class ExitManager:
             alert = self._publication().limits.exit_alert_seconds
             work = self._works[entry_id] = Work(began=seconds, alert_at=seconds + alert)
 
-        def show(error: Exception) -> None:
+        def show(error: BaseException) -> None:
             work.detail = f"failed: {error}"
 
+        strange = ""
         with self._unharmed_by("closing", entry_id, show):
+            strange = self._note_strange(self.book.orders[entry_id])
             must_wait = await self._cancel_others(self.book.orders[entry_id])
             live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
             if live and live[-1].is_resting:
@@ -459,7 +469,8 @@ class ExitManager:
                 work.detail = "another order in the symbol has to end first"
             else:
                 await self._try(entry_id, work)
-        self._alert(entry_id, work)
+        with self._unharmed_by("notifying", entry_id):
+            self._alert(entry_id, work, strange)
 
     def _awaits_the_other_side(self, entry_id: str, work: Work) -> bool:
         """Return whether a stop at the broker is about to give way, so that both sides cross."""
@@ -514,10 +525,10 @@ class ExitManager:
     async def _try(self, entry_id: str, work: Work) -> None:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
-        quantity = self.book.held_quantity(entry_id)
+        entry = self.book.orders[entry_id]
+        quantity = self._closable(entry, work)
         if seconds < work.next_try_at or not quantity or not self._has_turn(entry_id, work):
             return
-        entry = self.book.orders[entry_id]
         request = self._request(entry, quantity, work.step)
         order = await self._manager.place(request)
         work.priced_at = seconds
@@ -534,6 +545,37 @@ class ExitManager:
             message=order.message,
         )
         self._count_refusals(entry_id, work)
+
+    def _closable(self, entry: Order, work: Work) -> int:
+        """Return the shares of an entry to be closed, no more than the broker holds."""
+        quantity = self._manager.closable_quantity(entry)
+        held = self.book.held_quantity(entry.request.order_id)
+        if quantity < held:
+            work.detail = f"the broker holds {quantity} of these {held}: check with it"
+        return quantity
+
+    def _note_strange(self, entry: Order) -> str:
+        """
+        Return what is open beside the exit of an entry and is not ours, and halt for it.
+
+        The exit does not wait for it, so that both may fill.
+        """
+        entered = entry.request
+        strange = [
+            order
+            for order in self.book.open_orders_of(entered.symbol, entered.side.other)
+            if order.is_external and order.request.product is entered.product
+        ]
+        if not strange:
+            return ""
+        named = ", ".join(
+            f"order {order.broker_order_id} to {order.request.side} {order.open_quantity}"
+            for order in strange
+        )
+        what = f"{entered.symbol} is closed beside {named}, which is not ours: cancel it there"
+        if self.book.state is not TradingState.HALTED:
+            self._manager.set_state(TradingState.HALTED, what, "exits")
+        return what
 
     def _has_turn(self, entry_id: str, work: Work) -> bool:
         """Return whether the broker's rates let a request be sent now; halt if they never will."""
@@ -576,7 +618,7 @@ class ExitManager:
     async def _reprice(self, entry_id: str, order: Order, work: Work) -> None:
         """Give a working exit another limit, after some time or if the price has left it behind."""
         request, seconds = order.request, clock.session_seconds()
-        if order.open_quantity > self.book.held_quantity(entry_id):
+        if order.open_quantity > self._closable(self.book.orders[entry_id], work):
             await self._manager.cancel(request.order_id)
             return
         if order.state is State.UNKNOWN or order.is_cancel_pending or order.is_modify_pending:
@@ -609,6 +651,11 @@ class ExitManager:
                 request.order_id, quantity=request.quantity, limit_price=limit
             )
         except OrderDeniedError:  # too often, or never at this broker: a new order takes its place
+            await self._manager.cancel(request.order_id)
+            return
+        after = self.book.orders[request.order_id]
+        if after.state.is_live and after.request == request and not after.is_modify_pending:
+            work.detail = f"limit {request.limit_price} is not filled, and cannot be moved"
             await self._manager.cancel(request.order_id)
 
     def _request(self, entry: Order, quantity: int, step: int) -> Request:
@@ -683,9 +730,13 @@ class ExitManager:
         assert price is not None, "what is held was filled, and what opens has a limit"
         return price
 
-    def _alert(self, entry_id: str, work: Work) -> None:
+    def _alert(self, entry_id: str, work: Work, strange: str) -> None:
         seconds = clock.session_seconds()
         quantity = self.book.held_quantity(entry_id)
+        if quantity < work.quantity:  # it is being filled, and has as long again
+            patience = self._publication().limits.exit_alert_seconds
+            work.alert_at = max(work.alert_at, min(seconds + patience, work.began + REPEAT_SECONDS))
+        work.quantity = quantity
         if seconds < work.alert_at or not quantity:
             return
         work.alert_at = seconds + REPEAT_SECONDS
@@ -697,7 +748,7 @@ class ExitManager:
                 quantity=quantity,
                 reason=self.book.exit_reason[entry_id],
                 seconds=int(seconds - work.began),
-                detail=work.detail,
+                detail="; ".join(filter(None, (work.detail, strange))),
             )
         )
 

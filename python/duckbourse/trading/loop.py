@@ -39,6 +39,7 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Order, Product, Reason, Request
 from duckbourse.orders.positions import Position
 from duckbourse.orders.reconciliation import Reconciliation
+from duckbourse.plugins import raise_interruption
 from duckbourse.risk.checks import Check, OrderContext, pre_trade_check
 from duckbourse.risk.limits import unlisted
 from duckbourse.streaming.believed import TickFilter
@@ -94,7 +95,7 @@ class Unharmed:
 
     __slots__ = ("_on_failure", "_what")
 
-    def __init__(self, what: str, on_failure: Callable[[str, Exception], None]) -> None:
+    def __init__(self, what: str, on_failure: Callable[[str, BaseException], None]) -> None:
         self._what = what
         self._on_failure = on_failure
 
@@ -102,8 +103,9 @@ class Unharmed:
         return
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, Exception):  # none, or the loop is ended
+        if error is None:
             return False
+        raise_interruption(error)
         self._on_failure(self._what, error)  # whatever it is: positions are open
         return True
 
@@ -324,7 +326,8 @@ class Trader:
                 return await anext(batches, None)
             except BrokerError:
                 raise
-            except Exception as error:  # whatever it is: positions are open
+            except BaseException as error:  # whatever it is: positions are open
+                raise_interruption(error)
                 raise FeedFailed(f"{self.feed.name} failed: {error!r}") from error
 
         coming = asyncio.ensure_future(next_batch())
@@ -462,7 +465,8 @@ class Trader:
     async def _scan(self, scans: LiveScans, records: Records) -> None:
         try:
             found = await scans.on_ticks(records, clock.now())
-        except Exception as error:  # whatever it is, scanning stops and exits continue
+        except BaseException as error:  # whatever it is, scanning stops and exits continue
+            raise_interruption(error)
             log.exception("scan failed")
             self._downgrade_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
             self.scans = None
@@ -487,23 +491,26 @@ class Trader:
         if self._loading is None:
             if clock.elapsed_seconds() - self._refreshed_at >= self.refresh_seconds:
                 self._refreshed_at = clock.elapsed_seconds()
-                self._loading = asyncio.create_task(asyncio.to_thread(self.newer))
+                self._loading = asyncio.create_task(self._newer())
             return
         if not self._loading.done():
             return
         loading, self._loading = self._loading, None
-        try:
-            publication = loading.result()
-        except BourseError as error:
-            log.warning("newer publication not loaded", error=str(error))
-            return
-        except Exception:  # whatever it is, the one in use goes on
-            log.exception("newer publication not loaded")
-            return
+        publication = loading.result()
         if publication is not None:
             self._use_publication(publication)
             self._record_publication()
             log.info("publication loaded", build_id=publication.build_id)
+
+    async def _newer(self) -> Publication | None:
+        try:
+            return await asyncio.to_thread(self.newer)
+        except BourseError as error:
+            log.warning("newer publication not loaded", error=str(error))
+        except BaseException as error:  # whatever it is, the one in use goes on
+            raise_interruption(error)
+            log.exception("newer publication not loaded")
+        return None
 
     def _use_publication(self, publication: Publication) -> None:
         signals = {signal.signal_id: signal for signal in publication.signals} | self._live_signals
@@ -524,7 +531,7 @@ class Trader:
         """Go on after any failure in the block: nothing is opened any more, and exits continue."""
         return Unharmed(what, self._on_failure)
 
-    def _on_failure(self, what: str, error: Exception) -> None:
+    def _on_failure(self, what: str, error: BaseException) -> None:
         log.error("failed", what=what, exc_info=error)
         self._downgrade_to(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
 
@@ -771,12 +778,19 @@ class Trader:
                 )
 
     def _reconcile(self) -> None:
-        """Compare with the broker now and then; a simulated one loses nothing."""
-        if self.manager.broker.capabilities.is_simulated or (
+        """
+        Compare with the broker now and then.
+
+        A simulated one loses nothing: it is asked where the fate of an order is unknown.
+        """
+        if clock.elapsed_seconds() - self._reconciled_at < RECONCILE_SECONDS or (
             self._reconciling and not self._reconciling.done()
         ):
             return
-        if clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS:
+        is_simulated = self.manager.broker.capabilities.is_simulated
+        if not is_simulated or any(
+            order.state is State.UNKNOWN for order in self.book.open_orders()
+        ):
             self._reconciled_at = clock.elapsed_seconds()
             self._reconciling = asyncio.create_task(self._compare())
 
@@ -787,7 +801,8 @@ class Trader:
             log.warning("not reconciled", error=str(error))
             if clock.elapsed_seconds() - self._compared_at >= BLIND_SECONDS:
                 self.comparison_problem = f"the broker does not say what it holds: {error}"
-        except Exception as error:  # whatever it is: positions are open
+        except BaseException as error:  # whatever it is: positions are open
+            raise_interruption(error)
             log.exception("not reconciled")
             self.comparison_problem = f"not compared with the broker: {error!r}"
         else:
@@ -808,18 +823,18 @@ class Trader:
         if not (entries := self.manager.open_entries):
             return
         now, state = clock.now(), self.book.state
-        over = f"the account is {state}" if state is TradingState.HALTED else ""
-        if self.book.flatten_reason is not None:
-            over = f"all is closed: {in_words(self.book.flatten_reason)}"
+        is_halted = state is TradingState.HALTED
         opens_nothing = ""
         if state is not TradingState.ACTIVE:
             opens_nothing = f"the account is {state}"
         elif now >= self.publication.entries_end_at:
             opens_nothing = "nothing is opened any more in this session"
-        reducing = self.manager.reducing_entries() if opens_nothing and not over else set()
+        reducing = self.manager.reducing_entries() if opens_nothing and not is_halted else set()
         for order in entries:
             request, order_id = order.request, order.request.order_id
-            why = ""
+            why = over = ""
+            if (closed_by := self.exits.flatten_reason(order)) is not None:
+                over = f"all is closed: {in_words(closed_by)}"
             if not self.strategies.is_active(request.strategy):
                 why = f"the strategy {owner_of(request.strategy)} failed"
             elif order.state is not State.NEW:  # what waits is denied with the reason

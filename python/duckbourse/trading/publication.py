@@ -132,13 +132,16 @@ def load(
             select
                 max(session_date) filter (where session_date < $2)::varchar,
                 min(session_date) filter (where session_date > $2)::varchar
-            from bars.sessions where calendar = $1
+            from bars.ohlcv where timeframe = '1m' and calendar = $1
             """,
             limits.calendar,
             day,
         )
         near = " or ".join(f"--date {each}" for each in (before, after) if each)
-        raise ConfigurationError(f"{day} is not a session of {limits.calendar}", f"try {near}")
+        raise ConfigurationError(
+            f"{day} is not a session of {limits.calendar}",
+            f"try {near}, with minute bars" if near else "load minutes with `./bourse ingest`",
+        )
     (opens, closes) = found[0]
     instruments = _instruments(read, limits.calendar, day)
     build_id, data_version = read("select build_id, data_version from serving.publication")[0]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from duckbourse.errors import ConfigurationError, TradingError
+from duckbourse.errors import BourseError, ConfigurationError, TradingError
 from duckbourse.trading.commands import Answer, listed, send, withdraw
-from duckbourse.trading.session_folder import SessionFolder, is_traded, read
+from duckbourse.trading.session_folder import (
+    SessionFolder,
+    has_ended,
+    interruption,
+    is_traded,
+    latest,
+    read,
+    resumption,
+)
 
 LOOP_ANSWER_SECONDS = 10.0
 
@@ -29,6 +38,8 @@ def outcome(
     elif not is_traded(session):
         is_obeyed = None
         message = f"{name} requested; no loop is running, and the next one acts on it at its start"
+        if left := interruption(session, *read(session)):
+            message += f"; {left}"
         if lifted := _waiting_halts(session, path):
             message += f"; it lifts what waits too: {', '.join(lifted)}"
     elif name == "resume" and withdraw(path):
@@ -74,9 +85,13 @@ def unanswered_order(
 
 def no_loop(account: str | None) -> ConfigurationError:
     """Return the error for an order by hand to an account that no loop trades."""
-    of = f" --account {account}" if account else ""
+    start = f"`./bourse trade{f' --account {account}' if account else ''}` starts one"
+    with suppress(BourseError):  # of an account that never traded, or cannot be read
+        session = latest(account, None)
+        if not has_ended(session, read(session)[1]):
+            start = f"`{resumption(session)}` goes on with {session.session_date}"
     return ConfigurationError(
         f"no loop is trading{f' {account}' if account else ''}: nothing was ordered, since"
         " nothing would check the order or watch its exit",
-        f"`./bourse trade{of}` starts one",
+        start,
     )

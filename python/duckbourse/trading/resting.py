@@ -210,7 +210,7 @@ class RestingStops:
             ):
                 continue
             if request.order_id == entered.order_id:
-                return max(0, held - closing)
+                return min(max(0, held - closing), self._manager.closable_quantity(entry))
             closing = max(0, closing - held)  # the oldest are closed first
         return 0
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, TextIO, cast
@@ -23,6 +24,7 @@ from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.journal import Journal, open_journal
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
+from duckbourse.plugins import raise_interruption
 from duckbourse.risk.checks import Check
 from duckbourse.settings import settings
 from duckbourse.streaming.feed import Feed, TickRelay
@@ -34,7 +36,7 @@ from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading.loop import REFRESH_SECONDS, Trader
 from duckbourse.trading.publication import Publication
 from duckbourse.trading.scans import LiveScans
-from duckbourse.trading.session_folder import LOG, traded_until, what_is_held
+from duckbourse.trading.session_folder import LOG, traded_until, what_is_held, what_is_open
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 from duckbourse.trading.subscribers import Subscriber, subscribe
 from duckbourse.trading.watchdog import watched
@@ -82,6 +84,8 @@ class TradingSession:
     trader: Trader
     broker: Broker
     journal: Journal
+    # notifies people
+    notify: Callable[[str], None]
 
     @staticmethod
     @contextmanager
@@ -149,17 +153,23 @@ class TradingSession:
                 scans.publish = trader.publish
             # how a session began is recorded before anybody is notified
             begun = recorded if until is None else ()
-            stack.enter_context(_monitoring(trader, config.metrics_port, begun))
+            notify = stack.enter_context(_monitoring(trader, config.metrics_port, begun))
             subscribe(config.subscribers, manager.bus)
-            yield TradingSession(trader, broker, journal)
+            yield TradingSession(trader, broker, journal, notify)
 
     def run(self) -> tuple[str, ...]:
         """
         Trade the session; return the differences with the broker.
 
-        With differences, nothing is traded.
+        With differences, nothing is traded. People are notified of what is open when it ends early.
         """
-        return asyncio.run(self._run())
+        differences: tuple[str, ...] = ("the loop was ended",)
+        try:
+            differences = asyncio.run(self._run())
+            return differences
+        finally:
+            if differences and (left := unwatched(self.trader)):
+                self.notify(f"stopped, and nothing watches what is left: {left}")
 
     async def _run(self) -> tuple[str, ...]:
         try:
@@ -176,11 +186,25 @@ class TradingSession:
             return await self.trader.start()
         except BrokerError as error:
             problem = str(error)
-        except Exception as error:  # of an adapter: what is open has to be reported
+        except BaseException as error:  # of an adapter: what is open has to be reported
+            raise_interruption(error)
             log.exception("the start failed")
             problem = f"the broker cannot be compared: {error!r}"
         self.trader.manager.set_state(TradingState.HALTED, problem, "start")
         return (problem,)
+
+
+def unwatched(trader: Trader) -> str:
+    """Return what is open when a loop is stopped, which nothing watches then; empty if nothing."""
+    book, can_rest = trader.book, trader.manager.broker.capabilities.can_rest_stops
+    bare = [
+        f"{each.request.symbol} of {each.request.strategy}"
+        for each in book.held_entries()
+        if can_rest and not any(order.is_resting for order in book.exits_of(each.request.order_id))
+    ]
+    found = [what_is_open(book)]
+    found += [f"no stop at the broker for: {', '.join(bare)}"] if bare else []
+    return "; ".join(each for each in found if each)
 
 
 def refuse(broker: OpenBroker, setup: BrokerSetup, feed: Feed, metrics_port: int | None) -> None:
@@ -236,7 +260,9 @@ def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Iterator[None]:
+def _monitoring(
+    trader: Trader, port: int | None, begun: Sequence[Event]
+) -> Iterator[Callable[[str], None]]:
     account = trader.publication.limits.account
     book = trader.book
 
@@ -246,7 +272,8 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
         text = f"{request.symbol} {shares:+} of {request.strategy}"
         if entry.average_price is None:
             return text
-        return f"{text}, {(price - entry.average_price) * shares:+,.2f} before charges"
+        gained = (price - entry.average_price) * shares
+        return f"{text}, about {gained:+,.2f} before charges"
 
     notifier = Notifier(account, settings(), held=held, summary=lambda: summary(book))
     for event in begun:
@@ -263,14 +290,16 @@ def _monitoring(trader: Trader, port: int | None, begun: Sequence[Event]) -> Ite
         metrics.watch("seconds_since_pass", trader.seconds_since_pass)
         metrics.watch("seconds_since_tick", trader.seconds_since_tick)
 
-    def notify(text: str) -> None:
+    notify = partial(notifier.send, kind="standstill", is_urgent=True)
+
+    def say(text: str) -> None:
         with suppress(OSError):  # whoever reads it may be gone
             sys.stderr.write(f"{text}\n")
-        notifier.send(text, "standstill", is_urgent=True)
+        notify(text)
 
     try:
-        with watched(trader, notify):
-            yield
+        with watched(trader, say):
+            yield notify
     finally:
         notifier.close()
         if server is not None:

@@ -20,6 +20,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -142,9 +143,11 @@ def create(
             _discard(publication, folder, recorded)
             _finish_discarding(folder, folder.session_date, read_journal(folder.path))
         elif folder.session_date < last:
+            is_over = has_ended(replace(folder, session_date=last), recorded)
+            goes_on = "a later date goes on" if is_over else f"`--date {last}` resumes that"
             raise ConfigurationError(
                 f"{folder.account} has traded {last}, which is after {folder.session_date}",
-                f"`--date {last}` resumes that; --fresh discards what was traded from"
+                f"{goes_on}; --fresh discards what was traded from"
                 f" {folder.session_date} on, and another --account leaves it alone",
             )
         elif folder.session_date == last:
@@ -590,13 +593,36 @@ def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> N
     options = started[-1].options if started else None
     if options is None or options == folder.options or traded_until(recorded) is None:
         return
-    # Kite's ticks are always those of today
-    day = "" if FEED_OF_TODAY in options else f" --date {folder.session_date}"
-    again = f"./bourse trade --account {folder.account}{day} {options}".rstrip()
+    again = resumption(replace(folder, options=options))
     raise ConfigurationError(
         f"{folder.account} traded {folder.session_date} with"
         f" {options or 'no options'} before, not with {folder.options or 'none'}",
         f"`{again}` resumes that; --fresh discards it, and another --account leaves it alone",
+    )
+
+
+def resumption(folder: SessionFolder) -> str:
+    """Return the command that goes on with a session, with the options that it began with."""
+    options = folder.options or ""
+    # Kite's ticks are always those of today
+    day = "" if FEED_OF_TODAY in options else f" --date {folder.session_date}"
+    return f"./bourse trade --account {folder.account}{day} {options}".rstrip()
+
+
+def interruption(folder: SessionFolder, book: Book, recorded: Sequence[Event]) -> str:
+    """
+    Say that a session was interrupted with something open, and which command goes on with it.
+
+    Return an empty text if a loop trades it, if it has ended, or if nothing is open.
+    """
+    left = what_is_open(book)
+    if not left or has_ended(folder, recorded) or is_traded(folder):
+        return ""
+    until = traded_until(recorded)
+    at = f" at {until.astimezone(ZoneInfo(folder.zone_name)):%H:%M:%S}" if until else ""
+    return (
+        f"interrupted{at}, and no loop watches what is left, {left}: `{resumption(folder)}` goes"
+        " on with it"
     )
 
 
@@ -725,6 +751,8 @@ def latest(account: str | None, session_date: date | None) -> SessionFolder:
         remedies = [f"the accounts are {', '.join(accounts)}"]
     elif session_date and session_date > clock.now().date():
         remedies = ["choose a day that is not to come"]
+    elif session_date and any(session_date < _folder_of(each).session_date for each in files):
+        remedies = ["the account is past it, and sessions go forward"]
     if others := sorted(_files(), key=lambda each: each.stat().st_mtime):
         last = _folder_of(others[-1])
         remedies.append(f"the last one traded is {last.account} on {last.session_date}")

@@ -118,7 +118,8 @@ def _with_parameters(
         )
     try:
         return of_name(**values)
-    except Exception as error:  # whatever its class refuses
+    except BaseException as error:  # whatever its class refuses
+        plugins.raise_interruption(error)
         raise ConfigurationError(
             f"the strategy {booked} cannot be opened: {type(error).__name__}: {error}",
             f"its parameters are rows of {PARAMETERS_FILE}",
@@ -161,7 +162,7 @@ class Strategies:
             try:
                 if on_start := getattr(strategy, "on_start", None):
                     on_start(self._context(name))
-            except Exception as error:  # user code: it is not asked, and exits continue
+            except BaseException as error:  # user code: it is not asked, and exits continue
                 self._fail(name, error)
 
     def orders(self) -> Iterable[tuple[str, Wanted]]:
@@ -174,7 +175,7 @@ class Strategies:
                         f"generate_orders returned {wanted!r}: return a list, or [] for none"
                     )
                 found = [_booked(name, each) for each in wanted]
-            except Exception as error:  # user code: it is not asked again, and exits continue
+            except BaseException as error:  # user code: it is not asked again, and exits continue
                 self._fail(name, error)
                 continue
             for each in found:
@@ -199,10 +200,11 @@ class Strategies:
                 order = context.account.orders.get(fill.order_id)
                 if order is not None and context.owns(order):
                     on_fill(context, order, fill)
-            except Exception as error:  # user code
+            except BaseException as error:  # user code
                 self._fail(name, error)
 
-    def _fail(self, name: str, error: Exception) -> None:
+    def _fail(self, name: str, error: BaseException) -> None:
+        plugins.raise_interruption(error)
         log.exception("strategy failed", strategy=name)
         del self._strategies[name]
         self.failures[name] = f"{error!r}"
@@ -234,6 +236,11 @@ def _booked(name: str, wanted: object) -> Wanted:
         return wanted
     if wanted.reason is not Reason.ENTRY:
         raise ValueError(f"order {wanted.order_id} is an exit: return Close({wanted.symbol!r})")
-    if name == SignalStrategy.NAME:
-        return wanted  # booked under its preset
+    if wanted.entry_id is not None:
+        raise ValueError(
+            f"order {wanted.order_id} has the entry_id {wanted.entry_id!r}, which only exits have:"
+            f" leave it out, or return Close({wanted.symbol!r})"
+        )
+    if owner_of(wanted.strategy) == name:
+        return wanted  # that of a signal is booked under its preset
     return replace(wanted, strategy=name)

@@ -37,7 +37,8 @@ def subscribe(subscribers: Mapping[str, Subscriber], bus: Bus) -> None:
             subscriber(bus)
         except ConfigurationError:
             raise
-        except Exception as error:  # whatever its function raises
+        except BaseException as error:  # whatever its function raises
+            plugins.raise_interruption(error)
             raise ConfigurationError(
                 f"the subscriber {name} failed: {error!r}",
                 "correct it: it is given a Bus, and calls its `subscribe`",

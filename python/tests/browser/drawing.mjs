@@ -10,8 +10,9 @@ import { mock } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 const modules = `${pathToFileURL(process.argv[2])}/`;
-const { oneAtATime, hands } = await import(`${modules}drawing.js`);
+const { oneAtATime, hands, inSlices } = await import(`${modules}drawing.js`);
 const { ServerSource } = await import(`${modules}source-server.js`);
+const { number } = await import(`${modules}format.js`);
 const turns = () => new Promise(done => setImmediate(done));
 
 // events come faster than answers: each drawing ends, and what came meanwhile is one more
@@ -96,6 +97,61 @@ const turns = () => new Promise(done => setImmediate(done));
     await soon();
     // the others' timers keep this process no longer
     area.fire('pointerup');
+}
+
+// a page is drawn step by step, in order: it rests after some work, and before what needs a picture
+{
+    const frames = [],
+        done = [];
+    globalThis.requestAnimationFrame = frame => frames.push(frame);
+    const paint = async () => {
+            frames.splice(0).forEach(frame => frame());
+            await new Promise(done => setTimeout(done, 2));
+        },
+        // a step of 20 ms of work
+        busy = n => {
+            for (const end = performance.now() + 20; performance.now() < end; );
+            done.push(n);
+            return true;
+        };
+    let isCurrent = true;
+    const steps = [() => done.push(1), () => done.push(2) && 'paint', () => busy(3), () => busy(4)],
+        drawn = inSlices(
+            () => steps.shift()?.() ?? false,
+            () => isCurrent,
+        );
+    assert.deepEqual(done, []);
+    await paint();
+    assert.deepEqual(done, [1, 2]);
+    frames.splice(0).forEach(frame => frame());
+    for (const count of [3, 4]) {
+        while (done.length < count) await turns();
+        assert.equal(done.length, count);
+    }
+    await drawn;
+    // nothing is drawn for a page that is left
+    const left = inSlices(
+        () => done.push('late') && 'paint',
+        () => isCurrent,
+    );
+    await paint();
+    isCurrent = false;
+    await paint();
+    await left;
+    assert.deepEqual(done, [1, 2, 3, 4, 'late']);
+}
+
+// a number is written as Intl writes it
+for (const digits of [0, 1, 2, 4]) {
+    const exact = new Intl.NumberFormat('en-US', {
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+    });
+    for (const value of [0, 1.005, 0.5, 2.5, 0.125, 1e-7, 999.995, 1234567.891, 123456789012, 1e20])
+        for (const signed of [value, -value]) {
+            const written = exact.format(signed).replace(/^-(?=.*[1-9])/, '−');
+            assert.equal(number(signed, digits), written.replace('-', ''), `${signed}, ${digits}`);
+        }
 }
 
 // an answer that the clock changes is asked for again, each time; the others are kept

@@ -22,11 +22,14 @@ const PAGES = [
     'risk',
     'quality',
 ];
+// what Lighthouse rounds to nothing
+const MOST_SHIFT = 0.0005;
 const SIZES = { phone: [390, 844], tablet: [1024, 768], desktop: [1440, 900] };
 
 /* Until the page of the address is there, and its charts have drawn. */
 async function go(page, name) {
     await page.evaluate(name => {
+        globalThis.shift = 0;
         if (location.hash === `#/${name}`) return;
         document.querySelector('.foot').remove();
         location.hash = `#/${name}`;
@@ -37,10 +40,21 @@ async function go(page, name) {
 for (const [size, [width, height]] of Object.entries(SIZES)) {
     for (const theme of ['light', 'dark']) {
         const { page, said } = await opened({ width, height }, theme);
+        const first = await page.evaluate(
+            () =>
+                new Promise(done => {
+                    globalThis.shift = 0;
+                    new PerformanceObserver(list => {
+                        for (const { value } of list.getEntries()) globalThis.shift += value;
+                    }).observe({ type: 'layout-shift', buffered: true });
+                    setTimeout(() => done(globalThis.shift));
+                }),
+        );
+        check(`${size}, ${theme}`, first < MOST_SHIFT, `${first} of the layout moves at first`);
         for (const name of PAGES) {
             const where = `${name}, ${size}, ${theme}`;
             await go(page, name);
-            const { wide, drawn, blank, undefinedHeads } = await page.evaluate(async () => {
+            const { shift, wide, drawn, blank, isTitled, undefinedHeads } = await page.evaluate(async () => {
                 const inked = canvas => {
                     const small = new OffscreenCanvas(64, 64).getContext('2d');
                     small.drawImage(canvas, 0, 0, 64, 64);
@@ -50,13 +64,20 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
                 const charts = [...document.querySelectorAll('main .chart')].filter(chart =>
                     chart.querySelector('canvas'),
                 );
+                // of each pane the canvas above: growth, drawdown and two rolling figures have three
+                const above = [...document.querySelectorAll('main .chart.panes td > div')]
+                    .map(pane => pane.querySelectorAll('canvas')[1])
+                    .filter(canvas => canvas?.width > 200 && inked(canvas));
+                const isTitled = !location.hash.startsWith('#/portfolio') || above.length === 3;
                 const labels = [...document.querySelectorAll('main th > *, main dt')];
                 return {
+                    shift: globalThis.shift,
                     wide: document.documentElement.scrollWidth,
                     drawn: document.querySelectorAll('main table, main canvas, main svg').length,
                     blank: charts.filter(
                         chart => ![...chart.querySelectorAll('canvas')].some(inked),
                     ).length,
+                    isTitled,
                     undefinedHeads: labels
                         .filter(
                             label =>
@@ -67,9 +88,11 @@ for (const [size, [width, height]] of Object.entries(SIZES)) {
                         .map(label => label.textContent),
                 };
             });
+            check(where, shift < MOST_SHIFT, `${shift} of the layout moves`);
             check(where, wide <= width, `${wide} pixels wide`);
             check(where, drawn > 0, 'nothing is drawn');
             check(where, blank === 0, `${blank} charts are blank`);
+            check(where, isTitled, 'a pane has no title above its lines');
             check(where, undefinedHeads.length === 0, `no definition of ${undefinedHeads}`);
             await page.screenshot({
                 path: `${folder}/${name.replaceAll('/', '-')}-${size}-${theme}.png`,

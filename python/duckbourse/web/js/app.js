@@ -2,8 +2,8 @@
 import { forgetTokens, h, s, watchTips, tag } from './dom.js';
 import { NotHere } from './source.js';
 import { day, clockTime, words } from './format.js';
-import { drawWaiting, oldCharts } from './charts.js';
-import { oneAtATime, hands } from './drawing.js';
+import { drawAll, drawNext, oldCharts } from './charts.js';
+import { oneAtATime, hands, inSlices } from './drawing.js';
 
 /* Keys of one letter are off for who dictates to a computer, or types by mistake (WCAG 2.1.4). */
 const HELP = [
@@ -146,15 +146,22 @@ export async function start(source, pages) {
             if (!isCurrent()) return;
             document.title = app.title;
             if (page.isLive) app.again(AGAIN_SECONDS);
-            const back = placeIn(main),
-                top = isSame ? scrollY : 0;
+            const back = isSame ? placeIn(main) : null,
+                top = scrollY;
             last = place;
             dropOld();
             keys = coming;
-            main.replaceChildren(node, foot(app));
-            drawWaiting();
-            scrollTo(0, top);
-            if (isSame) back();
+            main.replaceChildren(node);
+            if (isSame) {
+                drawAll();
+                main.append(foot(app));
+                scrollTo(0, top);
+                back();
+                return;
+            }
+            if (top) scrollTo(0, 0);
+            await inSlices(drawNext, isCurrent);
+            if (isCurrent()) main.append(foot(app));
         });
     if (stored('theme')) document.documentElement.dataset.theme = stored('theme');
     let hasKeys = stored('keys') !== 'off';

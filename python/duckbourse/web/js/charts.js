@@ -1,5 +1,5 @@
 /* Time goes into lightweight-charts (canvas), all else is SVG of our own. Colors are tokens. */
-import { h, s, table, token } from './dom.js';
+import { fillNext, h, s, table, token } from './dom.js';
 import { number, pct, signedPct, monthName, day, stampOf, plural, NONE } from './format.js';
 
 const LC = globalThis.LightweightCharts;
@@ -18,10 +18,28 @@ export function oldCharts() {
 
 /* Draw what has got its place by now, before it is painted: nothing below it moves afterwards. */
 const waiting = [];
-export function drawWaiting() {
+function fitWaiting() {
     const all = waiting.splice(0);
     const widths = all.map(({ place }) => Math.floor(place.getBoundingClientRect().width));
     all.forEach(({ fit }, i) => fit(widths[i]));
+}
+/* Charts in canvases have their place from the start: they come after, in steps. */
+const steps = [];
+/* One step of what is to be drawn, as `inSlices` takes them. */
+export function drawNext() {
+    const step = steps.shift();
+    if (step) return step() ?? true;
+    const isMore = fillNext();
+    fitWaiting();
+    return isMore;
+}
+/* Draw all at once; charts follow in the next frames. */
+export function drawAll() {
+    const charts = [];
+    do charts.push(...steps.splice(0));
+    while (drawNext());
+    charts.forEach(step => step());
+    requestAnimationFrame(() => steps.splice(0).forEach(step => step()));
 }
 
 /* A drawing as wide as its place, drawn again when that changes. */
@@ -54,6 +72,40 @@ export const ratioFormat = {
 export const plainFormat = { type: 'custom', minMove: 0.01, formatter: v => number(v, 2) };
 export const volumeFormat = { type: 'volume' };
 
+/* The title of a pane, above its lines and fills, and legible on them. */
+const paneTitle = text => ({
+    paneViews: () => [
+        {
+            zOrder: () => 'top',
+            renderer: () => ({
+                draw: target =>
+                    target.useMediaCoordinateSpace(({ context: c }) => {
+                        c.font = `11px ${token('font')}`;
+                        c.textBaseline = 'top';
+                        c.lineJoin = 'round';
+                        c.lineWidth = 3;
+                        c.strokeStyle = token('surface');
+                        c.strokeText(text, 6, 4);
+                        c.fillStyle = token('ink-2');
+                        c.fillText(text, 6, 4);
+                    }),
+            }),
+        },
+    ],
+});
+
+/* What an axis says of a time: its own formatter has a locale made for each label. */
+function tickMark(time, type) {
+    const { Year, Month, DayOfMonth, Time } = LC.TickMarkType,
+        text = stampOf(time, true);
+    return {
+        [Year]: text.slice(0, 4),
+        [Month]: monthName(+text.slice(5, 7)),
+        [DayOfMonth]: String(+text.slice(8, 10)),
+        [Time]: text.slice(11, 16),
+    }[type];
+}
+
 /*
   A chart in panes. series: {name, kind: line|area|histogram|candles|baseline, pane, times, values, color,
   format, say(value, index), dash, width, faint}. The legend above says the values under the cursor, or the last.
@@ -71,131 +123,15 @@ export function timeChart({
     fit = true,
 }) {
     const place = h('div', {
-        class: 'chart',
+        class: 'chart panes',
         style: { height: `${height}px` },
         role: 'img',
         'aria-label': label,
         tabindex: 0,
     });
     const words = h('div', { class: 'legend', 'aria-hidden': 'true' });
-    const chart = LC.createChart(place, {
-        autoSize: true,
-        layout: {
-            background: { color: token('surface') },
-            textColor: token('ink-3'),
-            fontFamily: token('font'),
-            fontSize: 11,
-            attributionLogo: false,
-            panes: {
-                separatorColor: token('line'),
-                separatorHoverColor: token('accent-soft'),
-                enableResize: true,
-            },
-        },
-        grid: { vertLines: { color: token('grid') }, horzLines: { color: token('grid') } },
-        rightPriceScale: {
-            borderColor: token('line'),
-            minimumWidth: 62,
-            scaleMargins: { top: 0.08, bottom: 0.06 },
-            entireTextOnly: true,
-        },
-        timeScale: {
-            borderColor: token('line'),
-            timeVisible: intraday,
-            secondsVisible: false,
-            rightOffset: BARS_AFTER,
-            minBarSpacing: 0.05,
-        },
-        crosshair: {
-            mode: 0,
-            vertLine: { color: token('flat'), labelBackgroundColor: token('ink-2') },
-            horzLine: { color: token('flat'), labelBackgroundColor: token('ink-2') },
-        },
-        localization: { locale: 'en-GB' },
-        handleScroll: { mouseWheel: false, vertTouchDrag: false },
-        handleScale: { mouseWheel: true },
-    });
-    // hidden until its panes have their sizes
-    const panesOf = place.firstElementChild;
-    panesOf.style.visibility = 'hidden';
-    const kinds = {
-        line: LC.LineSeries,
-        area: LC.AreaSeries,
-        histogram: LC.HistogramSeries,
-        candles: LC.CandlestickSeries,
-        baseline: LC.BaselineSeries,
-    };
-    const made = series.map(one => {
-        const common = {
-            priceLineVisible: false,
-            lastValueVisible: one.last ?? false,
-            priceFormat: one.format ?? plainFormat,
-            ...(one.scale ? { priceScaleId: one.scale } : {}),
-            ...(one.fixed
-                ? {
-                      autoscaleInfoProvider: () => ({
-                          priceRange: { minValue: one.fixed[0], maxValue: one.fixed[1] },
-                      }),
-                  }
-                : {}),
-        };
-        const style = {
-            line: {
-                color: one.color,
-                lineWidth: one.width ?? 1.5,
-                lineStyle: one.dash ? 2 : 0,
-                crosshairMarkerVisible: false,
-                pointMarkersVisible: !!one.points,
-                lineVisible: !one.points,
-                pointMarkersRadius: 3,
-            },
-            area: {
-                lineColor: one.color,
-                topColor: one.top ?? 'transparent',
-                bottomColor: one.bottom ?? 'transparent',
-                lineWidth: one.width ?? 1,
-                invertFilledArea: !!one.invert,
-                crosshairMarkerVisible: false,
-            },
-            histogram: { color: one.color, base: 0 },
-            candles: {
-                upColor: token('surface'),
-                borderUpColor: token('up'),
-                wickUpColor: token('up'),
-                downColor: token('down'),
-                borderDownColor: token('down'),
-                wickDownColor: token('down'),
-            },
-            baseline: {},
-        }[one.kind];
-        const drawnSeries = chart.addSeries(
-            kinds[one.kind],
-            { ...common, ...style },
-            one.pane ?? 0,
-        );
-        drawnSeries.setData(pointsOf(one));
-        for (const line of one.lines ?? [])
-            drawnSeries.createPriceLine({
-                price: line.at,
-                color: token('line-strong'),
-                lineWidth: 1,
-                lineStyle: 2,
-                axisLabelVisible: false,
-                title: line.title ?? '',
-            });
-        return drawnSeries;
-    });
-    for (const pane of log) chart.priceScale('right', pane).applyOptions({ mode: 1 });
-    panes?.forEach((share, i) => chart.panes()[i]?.setStretchFactor(share));
-    titles.forEach(
-        (text, i) =>
-            text &&
-            LC.createTextWatermark(chart.panes()[i], {
-                horzAlign: 'left',
-                vertAlign: 'top',
-                lines: [{ text, color: token('ink-3'), fontSize: 11, fontFamily: token('font') }],
-            }),
-    );
+    let chart = null,
+        made = [];
     const index = new Map();
     function fillIndex() {
         index.clear();
@@ -235,7 +171,6 @@ export function timeChart({
         );
     }
     say();
-    chart.subscribeCrosshairMove(e => say(e.time === undefined ? null : index.get(e.time)));
     /* All of it, with space at the left for the first label of the axis. */
     function showAll() {
         const scale = chart.timeScale(),
@@ -250,26 +185,154 @@ export function timeChart({
     let isWhole = fit && !after && !moved;
     for (const kind of ['pointerdown', 'wheel', 'keydown'])
         place.addEventListener(kind, () => (isWhole = false), { passive: true });
-    chart.timeScale().subscribeSizeChange(() => {
-        if (isWhole) showAll();
-    });
-    const ready = new ResizeObserver(() => {
-        // a range is only kept by a chart that has a size
-        if (!place.clientWidth) return;
-        ready.disconnect();
-        requestAnimationFrame(() => {
-            if (fit) showAll();
-            panesOf.style.removeProperty('visibility');
-            after?.(chart, made);
-            if (moved)
-                chart
-                    .timeScale()
-                    .subscribeVisibleTimeRangeChange(
-                        range => range && moved(range, { replace, isThere: () => place.isConnected }),
-                    );
+    /* The panes with their axes, which have their sizes after the next frame, and a range then. */
+    function layOut() {
+        chart = LC.createChart(place, {
+            width: place.clientWidth,
+            height,
+            layout: {
+                background: { color: token('surface') },
+                textColor: token('ink-3'),
+                fontFamily: token('font'),
+                fontSize: 11,
+                attributionLogo: false,
+                panes: {
+                    separatorColor: token('line'),
+                    separatorHoverColor: token('accent-soft'),
+                    enableResize: true,
+                },
+            },
+            grid: { vertLines: { color: token('grid') }, horzLines: { color: token('grid') } },
+            rightPriceScale: {
+                borderColor: token('line'),
+                minimumWidth: 62,
+                scaleMargins: { top: 0.08, bottom: 0.06 },
+                entireTextOnly: true,
+            },
+            timeScale: {
+                borderColor: token('line'),
+                timeVisible: intraday,
+                secondsVisible: false,
+                rightOffset: BARS_AFTER,
+                minBarSpacing: 0.05,
+                tickMarkFormatter: tickMark,
+            },
+            crosshair: {
+                mode: 0,
+                vertLine: { color: token('flat'), labelBackgroundColor: token('ink-2') },
+                horzLine: { color: token('flat'), labelBackgroundColor: token('ink-2') },
+            },
+            localization: { locale: 'en-GB' },
+            handleScroll: { mouseWheel: false, vertTouchDrag: false },
+            handleScale: { mouseWheel: true },
         });
+        // hidden until it has its points
+        place.firstElementChild.style.visibility = 'hidden';
+        const kinds = {
+            line: LC.LineSeries,
+            area: LC.AreaSeries,
+            histogram: LC.HistogramSeries,
+            candles: LC.CandlestickSeries,
+            baseline: LC.BaselineSeries,
+        };
+        made = series.map(one => {
+            const common = {
+                priceLineVisible: false,
+                lastValueVisible: one.last ?? false,
+                priceFormat: one.format ?? plainFormat,
+                ...(one.scale ? { priceScaleId: one.scale } : {}),
+                ...(one.fixed
+                    ? {
+                          autoscaleInfoProvider: () => ({
+                              priceRange: { minValue: one.fixed[0], maxValue: one.fixed[1] },
+                          }),
+                      }
+                    : {}),
+            };
+            const style = {
+                line: {
+                    color: one.color,
+                    lineWidth: one.width ?? 1.5,
+                    lineStyle: one.dash ? 2 : 0,
+                    crosshairMarkerVisible: false,
+                    pointMarkersVisible: !!one.points,
+                    lineVisible: !one.points,
+                    pointMarkersRadius: 3,
+                },
+                area: {
+                    lineColor: one.color,
+                    topColor: one.top ?? 'transparent',
+                    bottomColor: one.bottom ?? 'transparent',
+                    lineWidth: one.width ?? 1,
+                    invertFilledArea: !!one.invert,
+                    crosshairMarkerVisible: false,
+                },
+                histogram: { color: one.color, base: 0 },
+                candles: {
+                    upColor: token('surface'),
+                    borderUpColor: token('up'),
+                    wickUpColor: token('up'),
+                    downColor: token('down'),
+                    borderDownColor: token('down'),
+                    wickDownColor: token('down'),
+                },
+                baseline: {},
+            }[one.kind];
+            const drawnSeries = chart.addSeries(
+                kinds[one.kind],
+                { ...common, ...style },
+                one.pane ?? 0,
+            );
+            for (const line of one.lines ?? [])
+                drawnSeries.createPriceLine({
+                    price: line.at,
+                    color: token('line-strong'),
+                    lineWidth: 1,
+                    lineStyle: 2,
+                    axisLabelVisible: false,
+                    title: line.title ?? '',
+                });
+            return drawnSeries;
+        });
+        for (const pane of log) chart.priceScale('right', pane).applyOptions({ mode: 1 });
+        panes?.forEach((share, i) => chart.panes()[i]?.setStretchFactor(share));
+        // a primitive of a pane would be below its series
+        titles.forEach((text, pane) => {
+            const first = series.findIndex(one => (one.pane ?? 0) === pane);
+            if (text && first >= 0) made[first].attachPrimitive(paneTitle(text));
+        });
+        chart.subscribeCrosshairMove(e => say(e.time === undefined ? null : index.get(e.time)));
+        chart.timeScale().subscribeSizeChange(() => {
+            if (isWhole) showAll();
+        });
+        alive.add(() => chart.remove());
+        steps.unshift(fillIn);
+        return 'paint';
+    }
+    function fillIn() {
+        if (!place.isConnected) return true;
+        made.forEach((one, n) => one.setData(pointsOf(series[n])));
+        if (fit) showAll();
+        after?.(chart, made);
+        requestAnimationFrame(() => place.firstElementChild?.style.removeProperty('visibility'));
+        if (moved)
+            chart
+                .timeScale()
+                .subscribeVisibleTimeRangeChange(
+                    range => range && moved(range, { replace, isThere: () => place.isConnected }),
+                );
+        return 'paint';
+    }
+    steps.push(() => {
+        if (!place.isConnected) return true;
+        const watcher = new ResizeObserver(() =>
+            chart.resize(place.clientWidth, place.clientHeight),
+        );
+        layOut();
+        watcher.observe(place);
+        alive.add(() => watcher.disconnect());
+        return 'paint';
     });
-    ready.observe(place);
     /* Other points of the same series, while the visible range stays. */
     function replace(newer) {
         const range = chart.timeScale().getVisibleRange();
@@ -288,8 +351,8 @@ export function timeChart({
         say();
     }
     place.addEventListener('keydown', e => {
-        const scale = chart.timeScale(),
-            range = scale.getVisibleLogicalRange(),
+        const scale = chart?.timeScale(),
+            range = scale?.getVisibleLogicalRange(),
             span = range && range.to - range.from;
         const move = { ArrowLeft: -0.1, ArrowRight: 0.1 }[e.key],
             zoom = { '+': 0.8, '=': 0.8, '-': 1.25 }[e.key];
@@ -303,9 +366,8 @@ export function timeChart({
         }
         if (range && zoom)
             scale.setVisibleLogicalRange({ from: range.to - span * zoom, to: range.to });
-        if (e.key === '0') showAll();
+        if (e.key === '0' && scale) showAll();
     });
-    alive.add(() => chart.remove());
     /* The same numbers for who cannot see a canvas: the newest 250 points. */
     const numbers = h('div', { hidden: true });
     const button = h(
@@ -986,14 +1048,27 @@ export function coverage({ days, rows, colors, names, label }) {
             c.fillText(text, x, 10);
             end = x + c.measureText(text).width + 6;
         });
+        /* most cells are of one state: a row of it is a picture, and the others are drawn over it */
+        const usual = Object.keys(colors)[0],
+            wide = Math.max(1, cell - 0.6),
+            row = h('canvas', { width: width * scale, height: tall * scale }),
+            r = row.getContext('2d');
+        r.scale(scale, scale);
+        r.fillStyle = token(colors[usual]);
+        days.forEach((_, i) => r.fillRect(left + i * cell, 1, wide, tall - 2));
         names_.forEach((name, n) => {
+            const y = top + n * tall,
+                states = rows[name];
+            c.drawImage(row, 0, y, width, tall);
             c.fillStyle = token('ink-3');
-            c.fillText(name, 0, top + n * tall + 9);
-            [...rows[name]].forEach((state, i) => {
-                if (state === '-') return;
-                c.fillStyle = token(colors[state]);
-                c.fillRect(left + i * cell, top + n * tall + 1, Math.max(1, cell - 0.6), tall - 2);
-            });
+            c.fillText(name, 0, y + 9);
+            for (let i = 0; i < states.length; i++) {
+                if (states[i] === usual) continue;
+                c.clearRect(left + i * cell, y, cell, tall);
+                if (states[i] === '-') continue;
+                c.fillStyle = token(colors[states[i]]);
+                c.fillRect(left + i * cell, y + 1, wide, tall - 2);
+            }
         });
         canvas.tipAt = e => {
             const box = canvas.getBoundingClientRect(),

@@ -9,9 +9,31 @@ function fill(node, attributes, children) {
             for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
         else node.setAttribute(name, value === true ? '' : value);
     }
-    for (const child of children.flat(Infinity))
-        if (child !== null && child !== undefined && child !== false) node.append(child);
+    node.append(...nodesOf(children));
     return node;
+}
+/*
+  A child that is a function makes its nodes later, in a task of its own, when the page is there: its
+  siblings after it are functions too, so that none of them moves.
+*/
+const later = [];
+const nodesOf = children =>
+    [children].flat(Infinity).flatMap(child => {
+        if (child === null || child === undefined || child === false) return [];
+        if (typeof child !== 'function') return [child];
+        const hole = document.createComment('');
+        later.push({ hole, make: child });
+        return [hole];
+    });
+/* Make what comes next on the page; return false if nothing is left. */
+export function fillNext() {
+    const { hole, make } = later.shift() ?? {};
+    if (!hole) return false;
+    if (!hole.isConnected) return true; // of a page that never came, or is gone
+    const rest = later.splice(0);
+    hole.replaceWith(...nodesOf(make()));
+    later.push(...rest);
+    return true;
 }
 export const h = (name, attributes, ...children) =>
     fill(document.createElement(name), attributes, children);

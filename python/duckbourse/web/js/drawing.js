@@ -1,4 +1,4 @@
-/* When a page is drawn again: one drawing at a time, and none under a finger. */
+/* When a page is drawn: one drawing at a time, in slices, and none under a finger. */
 
 /*
   Return draw(key), which does work(key, isCurrent). What is asked for again while it is at work is
@@ -70,4 +70,30 @@ export function hands(area, milliseconds = 1000 * MOST_HELD_SECONDS) {
             await seen;
         }
     };
+}
+
+// a slice of a slow phone then holds up a tap for no longer than people notice
+const SLICE_MS = 10;
+const rested = () => new Promise(done => setTimeout(done)),
+    painted = () =>
+        new Promise(done => {
+            requestAnimationFrame(() => setTimeout(done));
+            setTimeout(done, 200); // a tab that nobody sees paints nothing
+        });
+
+/*
+  Do one step after the other, until step() returns false, with rests between them, in which the
+  browser does what else there is: after some milliseconds of work, and a picture if one returns
+  'paint'. Stop when `isCurrent` is false.
+*/
+export async function inSlices(step, isCurrent) {
+    await painted();
+    for (let began = performance.now(); isCurrent(); ) {
+        const more = step();
+        if (!more) return;
+        if (more === 'paint') await painted();
+        else if (performance.now() - began < SLICE_MS) continue;
+        else await rested();
+        began = performance.now();
+    }
 }

@@ -1,22 +1,17 @@
 /* Numbers as people write them: a real minus, separators, the unit said once. Null is an en dash. */
 export const NONE = '–';
-const formatters = new Map();
-const formatter = digits => {
-    if (!formatters.has(digits))
-        formatters.set(
-            digits,
-            new Intl.NumberFormat('en-US', {
-                minimumFractionDigits: digits,
-                maximumFractionDigits: digits,
-            }),
-        );
-    return formatters.get(digits);
-};
 export const missing = v => v === null || v === undefined || Number.isNaN(v);
-const minus = text => text.replace('-', '−');
 
+/* Halves of what is written go up, as those of Intl do, which takes a while to load its locales. */
+function fixed(v, digits) {
+    const text = String(v),
+        isPlain = v < 1e15 && !text.includes('e'),
+        rounded = isPlain ? Number(`${Math.round(`${text}e${digits}`)}e-${digits}`) : v;
+    const [whole, part] = rounded.toFixed(digits).split('.');
+    return whole.replace(/\B(?=(\d{3})+$)/g, ',') + (part ? `.${part}` : '');
+}
 export const number = (v, digits = 0) =>
-    missing(v) ? NONE : minus(formatter(digits).format(Math.abs(v) < 0.5 * 10 ** -digits ? 0 : v));
+    missing(v) ? NONE : (v <= -0.5 * 10 ** -digits ? '−' : '') + fixed(Math.abs(v), digits);
 export const signed = (v, digits = 2) =>
     missing(v) ? NONE : (v >= 0.5 * 10 ** -digits ? '+' : '') + number(v, digits);
 /* of a percentage, and of a fraction */

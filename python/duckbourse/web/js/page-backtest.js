@@ -86,7 +86,7 @@ export async function backtestPage(app) {
                       h('code', {}, './bourse serve'),
                       ' shows them all.',
                   ),
-            panel({
+            () => panel({
                 title: 'All runs',
                 note: `${plural(list.runs.length, 'run')}, those with too few trades last; intervals are 95%, by bootstrap`,
                 sql: list.sql.runs,
@@ -187,7 +187,7 @@ export async function backtestPage(app) {
                     ],
                 }),
             }),
-            panel({
+            () => panel({
                 title: 'Settings',
                 sql: list.sql.settings,
                 flush: true,
@@ -271,7 +271,7 @@ function runPanels(app, b, chosen) {
     );
     const returns = t.net_return.filter(v => !missing(v)).map(percent);
     return [
-        panel({
+        () => panel({
             title: 'Summary',
             sql: b.sql.run,
             flush: true,
@@ -335,7 +335,7 @@ function runPanels(app, b, chosen) {
                 },
             ]),
         }),
-        panel({
+        () => panel({
             title: 'Equity and benchmark',
             note: hasBenchmark ? `${run.benchmark} is held overnight, the run is not` : null,
             width: 'w8',
@@ -387,7 +387,7 @@ function runPanels(app, b, chosen) {
                 ],
             }),
         }),
-        panel({
+        () => panel({
             title: 'Walk-forward',
             note: 'folds in order',
             width: 'w4',
@@ -430,7 +430,7 @@ function runPanels(app, b, chosen) {
             say: 'Chosen: the best run of its scanner in the folds before.',
         }),
         n
-            ? panel({
+            ? () => panel({
                   title: 'Net returns of trades',
                   note: plural(n, 'trade'),
                   width: 'w4',
@@ -451,7 +451,7 @@ function runPanels(app, b, chosen) {
               })
             : null,
         n
-            ? panel({
+            ? () => panel({
                   title: 'Excursions',
                   note: '○ gain, ▼ loss',
                   width: 'w4',
@@ -467,7 +467,7 @@ function runPanels(app, b, chosen) {
                       : h('p', { class: 'empty' }, 'None.'),
               })
             : null,
-        panel({
+        () => panel({
             title: 'Months and exits',
             note: 'return after costs, %',
             width: 'w4',
@@ -486,7 +486,7 @@ function runPanels(app, b, chosen) {
                 exitTable(b.exits),
             ],
         }),
-        panel({
+        () => panel({
             title: 'Trades',
             note: `${plural(n, 'trade')}; a row opens the chart of its symbol`,
             sql: b.sql.trades,

@@ -75,7 +75,7 @@ export async function overviewPage(app) {
         h(
             'div',
             { class: 'grid' },
-            panel({
+            () => panel({
                 title: 'Signals of the session',
                 note: o.signals.length
                     ? `${plural(o.signals.length, 'signal')} of ${plural(new Set(o.signals.map(x => x.symbol)).size, 'symbol')}; stop and target as known at the signal`
@@ -137,10 +137,10 @@ export async function overviewPage(app) {
                     ? 'Exit and net return are what followed each signal. They were not known at the cutoff.'
                     : 'No scanner has a signal in this publication.',
             }),
-            h(
+            () => h(
                 'div',
                 { class: 'stack w4' },
-                panel({
+                () => panel({
                     title: 'Freshness',
                     sql: o.sql.freshness,
                     flush: true,
@@ -185,7 +185,7 @@ export async function overviewPage(app) {
                     }),
                     say: h('a', { href: '#/quality' }, 'How far each series reaches →'),
                 }),
-                panel({
+                () => panel({
                     title: 'Data quality',
                     sql: o.sql.counts,
                     flush: true,
@@ -234,8 +234,8 @@ export async function overviewPage(app) {
             ),
             ...o.portfolios
                 .filter(f => meta.portfolios.some(x => x.portfolio === f.portfolio))
-                .map(f => portfolioPanel(o, meta, f)),
-            panel({
+                .map(f => () => portfolioPanel(o, meta, f)),
+            () => panel({
                 title: 'In this publication',
                 width: 'w5 whole',
                 sql: [o.sql.counts, o.sql.runs],
@@ -284,7 +284,7 @@ export async function overviewPage(app) {
                     3,
                 ),
             }),
-            panel({
+            () => panel({
                 title: 'Sources',
                 note: `data version ${(p.data_version ?? '').slice(0, 8)}`,
                 width: 'w7',

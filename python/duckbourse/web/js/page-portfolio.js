@@ -97,7 +97,7 @@ export async function portfolioPage(app) {
         h(
             'div',
             { class: 'grid' },
-            panel({
+            () => panel({
                 title: 'Performance',
                 note: `${plural(p.session_count, 'session')}, after costs`,
                 sql: d.sql.performance,
@@ -154,11 +154,11 @@ export async function portfolioPage(app) {
                     },
                 ]),
             }),
-            growthPanel(app, d, about),
-            h(
+            () => growthPanel(app, d, about),
+            () => h(
                 'div',
                 { class: 'stack w4' },
-                panel({
+                () => panel({
                     title: 'Deepest drawdowns',
                     sql: d.sql.drawdowns,
                     flush: true,
@@ -184,12 +184,12 @@ export async function portfolioPage(app) {
                         ],
                     }),
                 }),
-                riskPanel(d),
+                () => riskPanel(d),
             ),
-            monthsPanel(app, d, bench),
-            sectorsPanel(d),
-            correlationsPanel(d),
-            holdingsPanel(app, d, about),
+            () => monthsPanel(app, d, bench),
+            () => sectorsPanel(d),
+            () => correlationsPanel(d),
+            () => holdingsPanel(app, d, about),
         ),
     );
 }

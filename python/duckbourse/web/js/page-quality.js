@@ -60,7 +60,7 @@ export async function qualityPage(app) {
         h(
             'div',
             { class: 'grid' },
-            panel({
+            () => panel({
                 title: 'Findings',
                 sql: q.sql.findings,
                 flush: true,
@@ -81,7 +81,7 @@ export async function qualityPage(app) {
                     : h('p', { class: 'empty' }, tag('✓ no findings', 'good')),
             }),
             symbols.length
-                ? panel({
+                ? () => panel({
                       title: 'Coverage',
                       note: `daily bars of ${plural(symbols.length, 'symbol')} of ${q.calendar}, ${day(q.days.session_date[0])} to ${day(q.days.session_date.at(-1))}`,
                       sql: [q.sql.coverage, q.sql.days],
@@ -114,7 +114,7 @@ export async function qualityPage(app) {
                           : null,
                   })
                 : null,
-            panel({
+            () => panel({
                 title: 'Findings by rule',
                 width: 'w5',
                 sql: q.sql.findings,
@@ -147,7 +147,7 @@ export async function qualityPage(app) {
                     ],
                 }),
             }),
-            panel({
+            () => panel({
                 title: 'Rejected rows',
                 note: cut(q.rejected, 'rejected'),
                 width: 'w7',
@@ -186,7 +186,7 @@ export async function qualityPage(app) {
                     ],
                 }),
             }),
-            panel({
+            () => panel({
                 title: 'Suspect jumps',
                 note: cut(q.jumps, 'jumps', 'no known split or dividend explains them'),
                 width: 'w7',
@@ -241,7 +241,7 @@ export async function qualityPage(app) {
                 }),
                 say: 'Within 1% of a round ratio a split is likely: add it to seeds/reference/corporate_actions.csv, or explain the jump in explained_jumps.csv.',
             }),
-            panel({
+            () => panel({
                 title: 'Suspect extremes',
                 note: cut(q.extremes, 'extremes'),
                 width: 'w5',
@@ -268,7 +268,7 @@ export async function qualityPage(app) {
                     ],
                 }),
             }),
-            panel({
+            () => panel({
                 title: 'Staleness',
                 note: 'sessions behind',
                 width: 'w5',
@@ -308,7 +308,7 @@ export async function qualityPage(app) {
                     ],
                 }),
             }),
-            panel({
+            () => panel({
                 title: 'Most gaps',
                 note: cut(q.missing, 'missing'),
                 width: 'w7',
@@ -350,7 +350,7 @@ export async function qualityPage(app) {
                     ],
                 }),
             }),
-            panel({
+            () => panel({
                 title: 'Deliveries',
                 note: cut(q.deliveries, 'deliveries'),
                 sql: q.sql.deliveries,

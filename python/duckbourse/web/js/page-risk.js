@@ -119,7 +119,7 @@ export async function riskPage(app) {
         h(
             'div',
             { class: 'grid' },
-            panel({
+            () => panel({
                 title: `${methodName(method)}, ${pct(confidence, 0)}, from ${plural(d.lookback_sessions, 'session')}`,
                 sql: d.sql.latest,
                 flush: true,
@@ -168,8 +168,8 @@ export async function riskPage(app) {
                     },
                 ]),
             }),
-            chartPanel(d, name, method, confidence, test),
-            panel({
+            () => chartPanel(d, name, method, confidence, test),
+            () => panel({
                 title: 'Methods compared',
                 note: `${pct(confidence, 0)} over one session`,
                 sql: d.sql.backtest,
@@ -251,8 +251,8 @@ export async function riskPage(app) {
                     ? `${day(rows[0].first_session_date)} to ${day(rows[0].last_session_date)}, ${number(Math.min(...rows.map(t => t.session_count)))} to ${plural(Math.max(...rows.map(t => t.session_count)), 'session')}: a method is tested where it has an estimate. A row chooses the method above.`
                     : 'No backtest yet.',
             }),
-            componentsPanel(d, confidence, money_),
-            panel({
+            () => componentsPanel(d, confidence, money_),
+            () => panel({
                 title: 'Stress',
                 width: 'w5',
                 note: 'loss of today’s weights, %',
@@ -279,7 +279,7 @@ export async function riskPage(app) {
                     : h('p', { class: 'empty' }, 'None.'),
                 say: 'Orange bars are windows of the past, ochre ones shocks; blue is a gain. Nothing is scaled by how likely it is.',
             }),
-            panel({
+            () => panel({
                 title: 'Every horizon and lookback',
                 width: 'w4',
                 sql: d.sql.latest,
@@ -325,7 +325,7 @@ function chartPanel(d, name, method, confidence, test) {
         times = b.session_date.map(seconds),
         band = b[`${method}_${confidence}`] ?? times.map(() => null),
         real = b.gross_return;
-    const isBreach = real.map((r, i) => r !== null && band[i] !== null && r < -band[i]);
+    const isBreach = b[`is_exceedance_${method}_${confidence}`] ?? [];
     const line = values => values.map(v => (v === null ? null : -100 * v)),
         normal = b[`normal_${confidence}`];
     return panel({

@@ -132,7 +132,7 @@ export async function scannersPage(app) {
         h(
             'div',
             { class: 'grid' },
-            panel({
+            () => panel({
                 title: `${words(scanner)}, ${words(preset).toLowerCase()}`,
                 note: rows.length
                     ? `${plural(rows.length, 'candidate')} at ${cutoff}, of it ${plural(signals.size, 'signal')}`
@@ -151,13 +151,13 @@ export async function scannersPage(app) {
                 }),
                 say: 'Enter or a click opens the symbol at the cutoff. Hover over a score to see its parts.',
             }),
-            h(
+            () => h(
                 'div',
                 { class: 'stack w4' },
                 all
                     .filter(a => a.name === chosen.name)
-                    .map(a => recordPanel(a.r, d, calendars.size > 1)),
-                panel({
+                    .map(a => () => recordPanel(a.r, d, calendars.size > 1)),
+                () => panel({
                     title: 'Rejections',
                     note: 'symbols by rule',
                     sql: d.sql.rejections,
@@ -179,7 +179,7 @@ export async function scannersPage(app) {
                     }),
                 }),
             ),
-            panel({
+            () => panel({
                 title: 'All presets',
                 note: 'mean net return of a trade with its 95% interval; the line is zero',
                 sql: d.sql.records,

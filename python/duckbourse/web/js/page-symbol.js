@@ -199,7 +199,7 @@ export async function symbolPage(app) {
         h(
             'div',
             { class: 'grid' },
-            panel({
+            () => panel({
                 title: 'Price',
                 width: 'w9',
                 sql: answer.sql.bars,
@@ -247,11 +247,11 @@ export async function symbolPage(app) {
                               : '',
                       ],
             }),
-            h(
+            () => h(
                 'div',
                 { class: 'stack w3' },
-                signalPanels({ one, signal, asked, position, list, isDrawn, isIntraday, step, isLive: source.live }),
-                panel({
+                () => signalPanels({ one, signal, asked, position, list, isDrawn, isIntraday, step, isLive: source.live }),
+                () => panel({
                     title: 'Data quality',
                     note: 'days and minutes',
                     sql: one.sql.quality,
@@ -280,7 +280,7 @@ export async function symbolPage(app) {
             ),
             isBlind && isDrawn
                 ? null
-                : panel({
+                : () => panel({
                       title: 'Signals of this symbol',
                       note: `the week to the session: ${one.signals.length}`,
                       sql: one.sql.signals,
@@ -391,7 +391,7 @@ function signalPanels({ one, signal, asked, position, list, isDrawn, isIntraday,
               ? price(+value)
               : number(+value, Number.isInteger(+value) ? 0 : Math.abs(value) < 10 ? 3 : 2);
     return [
-        panel({
+        () => panel({
             title: 'Signal',
             note: isDrawn ? `${position + 1} of ${list.length}` : 'before the bars of the chart',
             sql: one.sql.signals,
@@ -490,7 +490,7 @@ function signalPanels({ one, signal, asked, position, list, isDrawn, isIntraday,
                       ),
             ],
         }),
-        panel({
+        () => panel({
             title: 'Evidence',
             note: 'as known at the cutoff',
             flush: true,

@@ -158,7 +158,7 @@ def test_sessions_go_forward_and_each_is_shown(bourse: Run, tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-2:] == [
         "error: paper_us has traded 2010-05-28, which is after 2010-05-27",
-        "  remedy: `--date 2010-05-28` resumes that; --fresh discards what was traded from"
+        "  remedy: a later date goes on; --fresh discards what was traded from"
         " 2010-05-27 on, and another --account leaves it alone",
     ]
     before = json.loads(bourse("orders", "--date", DAYS[0], "--json").stdout)

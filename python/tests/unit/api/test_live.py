@@ -610,7 +610,7 @@ def test_a_command_says_whether_the_loop_obeyed(data: Path) -> None:
         # without a loop, the next one obeys; but nothing is ordered
         done = client.command("halt", "test")
         assert (done["is_obeyed"], "the next one acts on it" in done["message"]) == (None, True)
-        with pytest.raises(ServerRefused, match="no loop is trading: nothing was ordered"):
+        with pytest.raises(ServerRefused, match="no loop is trading test: nothing was ordered"):
             client.command("close", "test", symbol="A")
 
 

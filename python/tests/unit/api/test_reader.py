@@ -163,6 +163,31 @@ def test_readers_go_on_while_a_newer_publication_is_opened(
     reader.close()
 
 
+def test_nobody_waits_for_a_former_publication_to_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(published(tmp_path, 1), LIMITS)
+    with reader.market():
+        pass
+    may_close, is_closing = threading.Event(), threading.Event()
+    close = Market.close
+
+    def slow(market: Market) -> None:
+        is_closing.set()
+        assert may_close.wait(30)
+        close(market)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Market, "close", slow)
+        published(tmp_path, 2)
+        with reader.market() as market:
+            assert market.sql("from bars.twin").fetchall() == [(2,)]
+        assert is_closing.wait(30)
+        assert reader.build_id == "b2"
+        may_close.set()
+    reader.close()
+
+
 def test_the_same_request_is_asked_of_the_file_once_a_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date, timedelta
 from decimal import Decimal
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from duckbourse.orders.broker import Holding, OrderReport, TradeReport, Update
 from duckbourse.orders.charges import Charges
 from duckbourse.orders.events import CashKind, CashMoved
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import OrderType, Product, Side, Validity
+from duckbourse.orders.order import OrderType, Product, Reason, Side, Validity
 from duckbourse.streaming.feed import Tick
 from tests.support.factories import CAPITAL, NOW, request
 
@@ -234,6 +236,60 @@ def test_each_update_is_delivered_once(broker_at: BrokerAt, tmp_path: Path) -> N
     with pytest.raises(TimeoutError):
         asyncio.run(asyncio.wait_for(follow(), 0.01))
     assert kinds == [OrderReport, TradeReport, OrderReport]
+
+
+class FullDisk(FileIO):
+    """Takes so many bytes more, the last ones of them torn off a line, or all if that is None."""
+
+    left: int | None = 0
+
+    def write(self, content: Any) -> int:
+        if self.left is None:
+            return super().write(content)
+        if not self.left:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = super().write(bytes(content[: self.left]))
+        self.left -= taken
+        return taken
+
+
+@pytest.mark.parametrize("left", [0, 1, 700, 1_500])
+def test_a_full_disk_opens_nothing_and_holds_up_no_exit(
+    broker_at: BrokerAt, tmp_path: Path, left: int
+) -> None:
+    """A fill was stored and never reported, and the ticks of the other symbols were left out."""
+    broker = broker_at(tmp_path)
+    bought, waiting = placed(broker), placed(broker, limit_price=Decimal(90))
+    broker.on_tick(tick("100"))
+    broker._file.close()
+    full = FullDisk(tmp_path / FILE, "ab")
+    full.left = left
+    broker._file = full
+    exit_ = {"side": Side.SELL, "reason": Reason.STOP}
+    sold = [placed(broker, quantity=5, limit_price=Decimal(price), **exit_) for price in (95, 94)]
+    asyncio.run(broker.modify(sold[0], request(quantity=5, limit_price=Decimal(93))))
+    broker.on_tick(tick("96"))
+    assert sum(quantity for quantity, _ in prices(broker)) == 20
+    with pytest.raises(BrokerRejected, match="cannot be written"):
+        placed(broker)
+    broker.on_tick(tick("80"))
+    assert report(broker, waiting).state is State.OPEN
+    # all that it did was reported, each in full
+    sent = [broker._outbox.get_nowait() for _ in range(broker._outbox.qsize())]
+    assert [one for one in sent if isinstance(one, TradeReport)] == asyncio.run(broker.trades())
+    assert {
+        one.broker_order_id: one for one in sent if isinstance(one, OrderReport)
+    } == broker._orders
+    # a kill leaves whole lines of an earlier moment; when there is space, all of it is stored
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    (killed / FILE).write_bytes((tmp_path / FILE).read_bytes())
+    assert report(broker_at(killed), bought).state is State.FILLED
+    full.left = None
+    broker.on_tick(tick("80"))
+    assert report(broker, waiting).state is State.FILLED
+    again = broker_at(tmp_path)
+    assert (again._orders, again._trades) == (broker._orders, broker._trades)
 
 
 NEXT_DAY = date(2026, 11, 26)

@@ -102,7 +102,8 @@ def test_without_a_loop_nothing_is_ordered(bourse: Run, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error: no loop is trading one: nothing was ordered, since nothing would check the order or"
-        " watch its exit\n  remedy: `./bourse trade --account one` starts one\n"
+        " watch its exit\n  remedy: `./bourse trade --account one --date 2010-05-28` goes on with"
+        " 2010-05-28\n"
     )
     assert not (folder / FOLDER).exists()
 

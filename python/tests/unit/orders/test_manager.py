@@ -137,6 +137,25 @@ def test_a_failed_check_denies_with_its_numbers(tmp_path: Path) -> None:
     run(tmp_path, play)
 
 
+@pytest.mark.parametrize("asked", ["cancel", "modify"])
+def test_an_order_that_is_over_at_the_broker_is_looked_up(tmp_path: Path, asked: str) -> None:
+    """A refused modification was recorded, and the order stayed open here for ever."""
+
+    async def play(harness: ManagerHarness) -> None:
+        order_id = (await harness.manager.place(request("a"))).request.order_id
+        harness.exchange.fill("V1", 10)
+        harness.exchange.outbox.clear()
+        harness.broker.faults = Faults(refused=1)
+        if asked == "cancel":
+            await harness.manager.cancel(order_id)
+        else:
+            await harness.manager.modify(order_id, quantity=10, limit_price=Decimal(101))
+        await harness.manager.wait_idle()
+        assert harness.book.orders[order_id].state is State.FILLED
+
+    run(tmp_path, play)
+
+
 @pytest.mark.parametrize("faults", [Faults(lost_after=1), Faults(lost_before=1)])
 def test_no_answer_is_not_a_rejection(tmp_path: Path, faults: Faults) -> None:
     """An order that may have been placed is looked up by its id and never sent again."""
@@ -413,6 +432,7 @@ def test_a_modification_stands_once_the_broker_accepts_it(tmp_path: Path) -> Non
         order_id = order.request.order_id
         harness.broker.faults = Faults(refused=1)
         await harness.manager.modify(order_id, quantity=8, limit_price=Decimal(98))
+        await harness.manager.wait_idle()
         assert harness.book.orders[order_id].request.quantity == 10
         harness.broker.faults = Faults(lost_after=1)
         await harness.manager.modify(order_id, quantity=8, limit_price=Decimal(98))
@@ -723,13 +743,16 @@ def test_a_clock_set_back_leaves_no_order_unknown(tmp_path: Path) -> None:
     run(tmp_path, play, Faults(lost_before=1))
 
 
-def test_an_order_that_the_broker_lost_is_a_difference(tmp_path: Path) -> None:
+def test_an_order_that_the_broker_lost_is_ended_and_halts(tmp_path: Path) -> None:
     async def play(harness: ManagerHarness) -> None:
         order = await harness.manager.place(request("a"))
         harness.exchange.orders.clear()
-        (difference,) = await harness.reconciliation.recover()
-        assert difference == (
-            f"order {order.request.order_id} is acked here, but not known to the broker"
+        assert await harness.reconciliation.recover() == ()
+        order_id = order.request.order_id
+        assert harness.book.orders[order_id].state is State.CANCELLED
+        assert harness.book.state is TradingState.HALTED
+        assert harness.book.state_reason == (
+            f"the broker has order {order_id} no more, which it had acknowledged"
         )
 
     run(tmp_path, play)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.broker import OrderReport
+from duckbourse.orders.broker import OrderReport, TradeReport
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
@@ -41,20 +41,39 @@ class Counting:
 
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
+        self._placed: dict[str, Request] = {}
         self.seen: list[tuple[float, str, str]] = []
 
     async def place(self, asked: Request) -> str:
         kind = "entry" if asked.reason is Reason.ENTRY else "exit"
         self.seen.append((self._seconds(), kind, asked.order_id))
-        return f"B{len(self.seen)}"
+        broker_order_id = f"B{len(self.seen)}"
+        self._placed[broker_order_id] = asked
+        return broker_order_id
 
     async def cancel(self, broker_order_id: str) -> None:
         self.seen.append((self._seconds(), "cancel", broker_order_id))
 
     async def orders(self) -> list[OrderReport]:
+        return [
+            OrderReport(
+                broker_order_id=broker_order_id,
+                order_id=asked.order_id,
+                symbol=asked.symbol,
+                side=asked.side,
+                product=asked.product,
+                order_type=asked.order_type,
+                quantity=asked.quantity,
+                limit_price=asked.limit_price,
+                state=State.OPEN,
+            )
+            for broker_order_id, asked in self._placed.items()
+        ]
+
+    async def trades(self) -> list[TradeReport]:
         return []
 
-    trades = positions = orders
+    positions = trades
 
     async def modify(self, broker_order_id: str, asked: Request) -> None:
         self.seen.append((self._seconds(), "modify", asked.order_id))

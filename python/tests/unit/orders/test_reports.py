@@ -12,17 +12,56 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.broker import OrderReport, TradeReport
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order, Product, Reason, Request, Side
-from tests.support.factories import CAPITAL, NOW, request
+from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.fake_exchange import Faults
 from tests.unit.orders.test_manager import ManagerHarness, run
+from tests.unit.risk.test_checks import book_with, opened_as
 
 pytestmark = pytest.mark.any_day
+
+
+PENDING = events.CancelRequested(at=NOW, order_id="", why="its time is over")
+REFUSED = events.CancelRefused(at=NOW, order_id="", message="too late")
+# as a reconciliation lets it be asked again, also after a restart
+CLEARED = events.CancelRefused(at=NOW, order_id="")
+AGAIN = events.CancelRequested(at=NOW, order_id="")
+CANCELLED = events.OrderUpdated(at=NOW, order_id="", state=State.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("then", "filled", "shown"),
+    [
+        ([PENDING], 0, ""),
+        ([PENDING], 10, ""),
+        ([PENDING, CANCELLED], 0, "its time is over"),
+        ([PENDING, REFUSED], 0, "too late"),
+        ([PENDING, REFUSED], 10, "too late"),
+        ([PENDING, REFUSED, AGAIN, CANCELLED], 0, "its time is over"),
+        ([PENDING, CLEARED, AGAIN, CANCELLED], 4, "its time is over"),
+        ([PENDING, CANCELLED], 10, ""),
+        ([AGAIN, REFUSED, CANCELLED], 0, "too late"),
+    ],
+)
+def test_why_an_order_was_cancelled_is_said_of_one_that_was(
+    then: list[events.CancelRequested | events.CancelRefused | events.OrderUpdated],
+    filled: int,
+    shown: str,
+) -> None:
+    """One that was filled first had the reason of its cancel, and a restart wiped it."""
+    asked = request(quantity=10)
+    book = book_with(*opened_as(asked))
+    for event in then:
+        book.apply(replace(event, order_id=asked.order_id))
+    if filled:
+        book.apply(events.FillBooked(at=NOW, fill=fill(filled, "100", order_id=asked.order_id)))
+    assert book.orders[asked.order_id].why == shown
 
 
 @settings(deadline=None, max_examples=25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import sys
 from multiprocessing.synchronize import Event, Semaphore
@@ -13,7 +14,10 @@ import duckdb
 import pytest
 
 from duckbourse import state
+from duckbourse.errors import PublicationError
 from duckbourse.publish import publish
+from duckbourse.settings import settings
+from duckbourse.warehouse import open_published
 from tests.support.dbt_server import cpu_seconds
 from tests.support.publications import make
 from tests.support.waiting import DEATHS, HANG_SECONDS, die_after
@@ -146,3 +150,21 @@ def test_a_killed_publication_leaves_the_one_before(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_ten_killed_publications_leave_the_one_before(tmp_path: Path) -> None:
     kill_publications(tmp_path, 10)
+
+
+def test_whoever_asks_during_the_first_build_is_asked_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remedy was to run the build that was running."""
+    monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    try:
+        with state.sole_owner(settings().build_database), pytest.raises(PublicationError) as asked:
+            open_published()
+        assert f"yet: process {os.getpid()} is building it" in str(asked.value)
+        assert "no build is running" in asked.value.remedy
+        with pytest.raises(PublicationError) as asked:
+            open_published()
+        assert asked.value.remedy == "run `./bourse build`"
+    finally:
+        settings.cache_clear()

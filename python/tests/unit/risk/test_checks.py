@@ -326,7 +326,8 @@ CASES: list[Case] = [
     (
         "far from the last price",
         lambda: (order_request(limit_price=Decimal("103.05")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00,"
+        " allowed=97.00 to 103.00",
     ),
     (
         "a market order without protection",
@@ -710,7 +711,8 @@ CASES: list[Case] = [
     (
         "a limit far below the last price",
         lambda: (order_request(limit_price=Decimal("96.95")), book_with(), {}),
-        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00",
+        "PRICE_COLLAR: distance_pct=3.05, max_distance_pct=3.00, last_price=100.00,"
+        " allowed=97.00 to 103.00",
     ),
     (
         "shorts of one sector",
@@ -1038,9 +1040,12 @@ def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
             broker_order_id="theirs",
         ),
     )
-    leaving = order_request(side=SELL, reason=Reason.STOP, strategy="mine", quantity=50)
+    leaving = order_request(side=SELL, strategy="mine", quantity=50)
     assert context_of(leaving, book).is_closing
     assert not context_of(replace(leaving, quantity=51), book).is_closing
+    exit_ = replace(leaving, reason=Reason.STOP, quantity=200)
+    assert context_of(exit_, book).is_closing, "nobody else's order keeps an exit from leaving"
+    assert not context_of(replace(exit_, quantity=201), book).is_closing
 
 
 def test_an_entry_that_makes_the_account_larger_closes_nothing() -> None:

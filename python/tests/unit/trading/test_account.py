@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
 import itertools
 import json
 import os
@@ -30,9 +31,9 @@ from duckbourse.brokers._template.broker import TemplateBroker
 from duckbourse.brokers._template.client import Transport
 from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
-from duckbourse.cli.account import show
+from duckbourse.cli.account import _amount, _figures, show
 from duckbourse.cli.doctor import _accounts
-from duckbourse.cli.session import What, journal, pnl
+from duckbourse.cli.session import PORTFOLIOS, What, _missing_portfolio, journal, pnl, positions
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -60,19 +61,20 @@ from duckbourse.orders.order import (
     order_id_of,
 )
 from duckbourse.orders.positions import CorporateAction
-from duckbourse.settings import settings
+from duckbourse.settings import PROJECT, settings
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import last_prices, session_folder
-from duckbourse.trading.cash import in_words, move_cash
+from duckbourse.trading.cash import free_cash_amount, in_words, move_cash
 from duckbourse.trading.commands import listed
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.requests import send_request
+from duckbourse.trading.requests import no_loop, outcome, send_request
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
     create,
     folder_of,
+    interruption,
     latest,
     read,
     traded_until,
@@ -631,6 +633,37 @@ def test_strategies_that_offset_each_other_without_a_loop_are_named() -> None:
     journal.close()
     held = "held by strategies that offset each other: A +10 of one, A -10 of two"
     assert left() == [("test", held)]
+
+
+def test_what_an_interrupted_session_left_is_named_with_the_command_that_goes_on(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`order` named a command that began another session, with these positions carried over."""
+    begin(0)
+    folder = latest("test", None)
+    described = replace(folder, options="--scanner crp --seed 2")
+    (folder.path / "session.json").write_bytes(msgspec.json.encode(described))
+    journal, _ = open_journal(folder.path)
+    at_work(journal, Side.BUY, "one", 10)
+    journal.close()
+    command = f"`./bourse trade --account test --date {folder.session_date} --scanner crp --seed 2`"
+    said = f"no loop watches what is left, positions open: A +10: {command} goes on with it"
+    assert said in report()["unwatched"][0]["interruption"]
+    positions("test")
+    assert said in " ".join(capsys.readouterr().err.split())
+    path = send_request(folder, "halt", "news")
+    assert said in outcome("halt", described, path, None, 0)["message"]
+    assert no_loop("test").remedy == f"{command} goes on with {folder.session_date}"
+    journal, _ = open_journal(folder.path)
+    assert interruption(described, *read(described)) == ""  # a loop trades it
+    journal.append(
+        events.SessionEnded(
+            at=clock.now(), session_date=folder.session_date, equity_amount=Decimal(1)
+        )
+    )
+    journal.close()
+    assert interruption(described, *read(described)) == ""
+    assert no_loop("test").remedy == "`./bourse trade --account test` starts one"
 
 
 @pytest.mark.parametrize("is_journal", [False, True])
@@ -1260,3 +1293,81 @@ def test_the_exported_files_hold_to_the_cent_over_weeks(data: Path) -> None:
         assert count == 2 * 15 + (held % 1 > 0)
         assert Decimal(str(cash)) + deposited + earned + 100_000 == book.cash_amount
         assert shares == book.quantity("A", Product.CNC)
+
+
+def test_a_short_owes_its_price_and_what_waits_needs_its_cash() -> None:
+    """More than the account was worth could be withdrawn beside a short that had lost."""
+    begin(0)
+    traded(0, Side.SELL, 100, "100")
+    book, _ = read(latest("test", None))
+    now = clock.now()
+    free = free_cash_amount(book, {"A": (Decimal(100), now)})
+    assert free_cash_amount(book, {"A": (Decimal(108), now)}) == free - 800
+    assert free_cash_amount(book, {"A": (Decimal(92), now)}) == free
+    waiting = Request(
+        order_id="w",
+        symbol="B",
+        side=Side.BUY,
+        quantity=5,
+        product=Product.MIS,
+        limit_price=Decimal(10),
+    )
+    book.apply(events.OrderWaiting(at=now, request=waiting, until=now))
+    assert free_cash_amount(book, {"A": (Decimal(100), now)}) == free - 50
+
+
+def test_cash_is_booked_for_no_day_to_come_or_before_the_first_session() -> None:
+    begin(1)
+    folder = latest("test", None)
+    for day in (folder.session_date - timedelta(days=1), clock.now().date() + timedelta(days=1)):
+        with pytest.raises(ConfigurationError, match=f"no cash can be booked for {day}"):
+            move_cash(folder, events.CashKind.DEPOSIT, Decimal(5), "one", value_date=day)
+    assert move_cash(
+        folder, events.CashKind.DEPOSIT, Decimal(5), "one", value_date=folder.session_date
+    )[1]
+
+
+@pytest.mark.parametrize("text", ["1e30", "1e999999", "9" * 40, "sNaN", "-1", "0", "0.001"])
+def test_what_is_no_amount_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        _amount(text, may_be_negative=False)
+
+
+def test_an_account_counts_its_sessions_to_the_date_that_is_asked() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    begin(1)
+    first = latest("test", FIRST)
+    assert _figures(first, read(first)[0])["sessions"] == 1
+    last = latest("test", None)
+    assert _figures(last, read(last)[0])["sessions"] == 2
+
+
+def test_an_export_shows_the_row_that_the_seed_lacks() -> None:
+    begin(0)
+    row = _missing_portfolio(latest("test", None))
+    [header] = csv.reader([(PROJECT / PORTFOLIOS).read_text().splitlines()[0]])
+    [values] = csv.reader([row])
+    found = dict(zip(header, values, strict=True))
+    assert (found["portfolio"], found["source"], found["currency"]) == ("test", "fills", "USD")
+    known = csv.DictReader((PROJECT / PORTFOLIOS).read_text().splitlines())
+    session = replace(latest("test", None), account=next(known)["portfolio"])
+    assert _missing_portfolio(session) == ""
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_earlier_session_is_refused_with_what_can_be_done(ends: bool) -> None:
+    """The remedy of a session that was over resumed nothing, and that of `orders` traded none."""
+    begin(1)
+    folder = latest("test", None)
+    if ends:
+        day = folder.session_date
+        at, equity = clock.now(), Decimal(1)
+        record(events.SessionEnded(at=at, session_date=day, equity_amount=equity))
+    with pytest.raises(ConfigurationError, match="which is after") as refused:
+        create(publication(0), "paper", "")
+    goes_on = "a later date goes on" if ends else f"`--date {folder.session_date}` resumes that"
+    assert refused.value.remedy.startswith(f"{goes_on}; --fresh discards")
+    with pytest.raises(ConfigurationError, match="nothing has been traded") as absent:
+        latest(None, FIRST)
+    assert absent.value.remedy.startswith("the account is past it, and sessions go forward; ")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import OrderReport, Update
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
-from duckbourse.orders.order import Fill, Product, Reason, Request, Side
+from duckbourse.orders.order import Fill, OrderType, Product, Reason, Request, Side
 from duckbourse.trading.commands import FOLDER, OrderByHand, answer_to, send
 from duckbourse.trading.loop import BLIND_SECONDS
 from tests.support.factories import request
@@ -299,3 +299,114 @@ def test_an_excess_is_closed_only_if_the_broker_agrees(tmp_path: Path) -> None:
         trader.reconciliation.repeat = repeat  # type: ignore[method-assign]
         asyncio.run(trader._compare())
         assert len(closed) == (not found)
+
+
+class InTheApp(Venue):
+    """A person sends these orders in the broker's app, each at its time."""
+
+    sent: ClassVar[list[tuple[datetime, Request]]] = []
+
+    def begin_app(self) -> None:
+        loop = asyncio.get_running_loop()
+        for when, asked in self.sent:
+            seconds = (when - clock.now()).total_seconds()
+            loop.call_later(seconds, self.arrive, asked)
+
+    def arrive(self, asked: Request) -> None:
+        self.arriving = asyncio.ensure_future(PaperBroker.place(self, asked))
+
+
+class Beside(Day):
+    """A day on which a person trades in the broker's app."""
+
+    async def played(self, venue: Venue, *args: Any) -> Any:
+        assert isinstance(venue, InTheApp)
+        venue.begin_app()
+        return await super().played(venue, *args)
+
+
+def app_day(folder: Path, rests_stops: bool, *sent: tuple[datetime, dict[str, Any]]) -> Day:
+    class App(InTheApp):
+        pass
+
+    App.sent = [
+        (
+            when,
+            replace(
+                request(f"app {number}", order_type=OrderType.LIMIT, **changed),
+                order_id=f"app {number}",
+            ),
+        )
+        for number, (when, changed) in enumerate(sent)
+    ]
+    day = Beside(folder) if rests_stops else UnrestingBeside(folder)
+    day.venue_class = App
+    return day
+
+
+class UnrestingBeside(Beside, Unresting):
+    pass
+
+
+FALLING = [*quiet(2), *quiet(5, 96)[115:]]
+
+
+@pytest.mark.parametrize("rests_stops", [False, True])
+def test_an_order_that_is_not_ours_keeps_no_exit_from_leaving(
+    tmp_path: Path, rests_stops: bool
+) -> None:
+    """Each try was denied REDUCE_ONLY while a limit far above the market rested in the app."""
+    far = {"side": Side.SELL, "quantity": 200, "limit_price": Decimal(120)}
+    day = app_day(tmp_path / "day", rests_stops, (at(9, 45, 20), far))
+    book = traded(day, FALLING)
+    assert day.held() == 0
+    assert book.open_positions() == []
+    if not rests_stops:
+        assert book.state is TradingState.HALTED
+        assert "to sell 200, which is not ours" in book.state_reason
+    sold = [trade.fill.filled_at for trade in day.trades if trade.fill.side is Side.SELL]
+    assert max(sold) < at(9, 47, 5)
+
+
+@pytest.mark.parametrize("rests_stops", [False, True])
+@pytest.mark.parametrize("quantity", [100, 198, 400])
+def test_an_exit_sells_no_more_than_the_broker_holds(
+    tmp_path: Path, quantity: int, rests_stops: bool
+) -> None:
+    """What a person had sold in the app was sold once more by the stop, a minute after the halt."""
+    sold = {"side": Side.SELL, "quantity": quantity, "limit_price": Decimal(90)}
+    back = {"side": Side.BUY, "quantity": quantity, "limit_price": Decimal(110)}
+    wanted = [(at(9, 45, 20), sold)]
+    day = app_day(tmp_path / "day", rests_stops, *wanted)
+    trader = day.traded([*ENTERED, *FALLING])
+    held = sum(t.fill.signed_quantity for t in day.trades if not t.fill.order_id.startswith("app"))
+    bought = sum(t.fill.quantity for t in day.trades if t.fill.side is Side.BUY)
+    assert bought == 198
+    left = max(0, bought - quantity)
+    assert day.held() == min(0, bought - quantity)
+    assert trader.book.quantity("A", Product.MIS) == held == bought - left
+    delayed = [e for e in day.journal.events if isinstance(e, events.ExitDelayed)]
+    assert delayed and "the broker holds 0 of these" in delayed[-1].detail
+    # once the broker agrees again, nothing holds the exit back
+    day = app_day(tmp_path / "again", rests_stops, *wanted, (at(9, 47, 40), back))
+    book = traded(day, FALLING)
+    assert day.held() == 0
+    assert book.open_positions() == []
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_one_wrong_answer_of_the_broker_holds_up_no_exit(tmp_path: Path, right: int) -> None:
+    """Nor does one that comes again after a right one."""
+
+    class Blinking(Venue):
+        count = 0
+
+        async def positions(self) -> Any:
+            self.count += 1
+            return await super().positions() if self.count % 2 == right else ()
+
+    day = Unresting(tmp_path / "day")
+    day.venue_class = Blinking
+    book = traded(day, [*quiet(2)[:105], *quiet(5, 96)[105:]])
+    assert book.open_positions() == []
+    assert max(trade.fill.filled_at for trade in day.trades) < at(9, 46, 55)

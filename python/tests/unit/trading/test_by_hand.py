@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal as signals
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,8 +16,9 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
+from duckbourse.cli import main
 from duckbourse.cli.session import _open_figures, _why_sent
-from duckbourse.cli.trade import _refuse_bad_end, _refuse_left, ending, round_trips, unwatched
+from duckbourse.cli.trade import _refuse_bad_end, _refuse_left, ending, round_trips
 from duckbourse.errors import BrokerRejected, ConfigurationError, FeedFailed, PositionsLeft
 from duckbourse.orders import events
 from duckbourse.orders.book import provisional_key, rebuild_book
@@ -28,7 +30,7 @@ from duckbourse.streaming.feed import Tick
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import FOLDER, Answer, OrderByHand, answer_to, prepare, send
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.session import summary
+from duckbourse.trading.session import summary, unwatched
 from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.trading.strategy import Close, Context, Strategy
 from tests.support.factories import fill
@@ -124,7 +126,7 @@ def test_an_order_that_its_stop_overtakes_did_nothing_and_says_why(market: Marke
     assert (answer.is_obeyed, answer.is_final) == (False, True)
     assert answer.message == "cancelled: 0 of 4 A filled; A is closed: stop"
     [sold] = [each for each in trader.book.orders.values() if each.request.quantity == 4]
-    assert sold.message == "A is closed: stop"
+    assert sold.why == "A is closed: stop"
 
 
 def test_an_order_that_only_closes_what_is_held_is_no_entry(market: Market) -> None:
@@ -207,18 +209,23 @@ def test_the_loop_obeys_orders_and_requests_in_the_order_in_which_they_were_sent
 
 
 class Dying(PaperBroker):
-    """Takes the order, and the process dies before the answer."""
+    """Takes the order, and the process is ended before the answer."""
 
     async def place(self, request: Request) -> str:
         await super().place(request)
-        raise KeyboardInterrupt
+        signals.raise_signal(signals.SIGTERM)
+        return ""
 
 
 def test_a_loop_that_dies_in_between_orders_nothing_twice(market: Market) -> None:
     market.broker = Dying
     order(market, "one", "buy", quantity=10)
-    with pytest.raises(KeyboardInterrupt):
-        market.trade(TICKS)
+    before = signals.signal(signals.SIGTERM, main._stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            market.trade(TICKS)
+    finally:
+        signals.signal(signals.SIGTERM, before)
     assert (market.folder / FOLDER / "one.taken").exists()
     market.broker = PaperBroker
     trader = market.trade([tick(at(9, 46, second), 100) for second in range(4)], to_end=False)
@@ -495,7 +502,11 @@ def test_an_order_is_not_sold_from_what_a_strategy_holds(market: Market) -> None
     trader = market.trade(
         TICKS, at_tick={5: ordering(market, "one", "sell", quantity=10)}, to_end=False
     )
-    assert answered(market, "one").figures["code"] == "SHORT"
+    answer = answered(market, "one")
+    assert answer.figures["code"] == "SHORT"
+    assert answer.message.endswith(
+        "others hold it: +198 of crp.standard; `./bourse order close A` closes that"
+    )
     assert trader.book.quantity("A", Product.CNC) > 10
 
 
@@ -1056,3 +1067,55 @@ def test_an_exit_that_no_tick_can_reach_is_not_moved(market: Market, terms: dict
     assert not market.of(events.ExitsChanged)
     [entry] = trader.book.held_entries()
     assert entry.request.exits == Exits(target_price=Decimal(120))
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {name: value}
+        for name in ("quantity", "limit_price", "stop_price", "target_price", "trail_distance")
+        for value in ((0, -5) if name == "quantity" else (Decimal(0), Decimal(-5), Decimal("sNaN")))
+    ],
+    ids=str,
+)
+def test_a_number_that_no_order_has_is_refused_and_never_left_out(
+    market: Market, side: str, terms: dict[str, Any]
+) -> None:
+    """A quantity of 0 was answered as accepted, and changed nothing."""
+    order(market, "one", "buy", quantity=10, limit_price=Decimal("99.50"))
+    trader = market.trade(
+        TICKS,
+        at_tick={
+            2: ordering(market, "two", "modify", **terms),
+            3: ordering(market, "three", side, **({"quantity": 1} | terms)),
+        },
+        to_end=False,
+    )
+    for name in ("two", "three"):
+        assert "is not possible: give one above 0" in answered(market, name).message
+    assert len(trader.book.orders) == 1
+
+
+def test_an_order_is_known_by_the_id_of_its_request(market: Market) -> None:
+    order(market, "rest1", "buy", quantity=10, limit_price=Decimal(97))
+    trader = market.trade(
+        TICKS,
+        at_tick={
+            2: lambda _: order(market, "two", "modify", "rest1", limit_price=Decimal("97.10")),
+            4: lambda _: order(market, "three", "cancel", "rest1"),
+        },
+        to_end=False,
+    )
+    assert answered(market, "three").message == "cancelled, 0 of 10 A filled"
+    [only] = trader.book.orders.values()
+    assert (only.state, only.request.limit_price) == (State.CANCELLED, Decimal("97.10"))
+
+
+def test_a_sale_of_more_than_is_held_says_that_the_rest_is_short(market: Market) -> None:
+    """Nothing said so, and the short had no stop."""
+    order(market, "one", "buy", quantity=6)
+    market.trade(TICKS, at_tick={5: ordering(market, "two", "sell", quantity=10)}, to_end=False)
+    assert answered(market, "one").message == "6 of 6 A filled at 100.00"
+    said = "; 6 close what is held, and 4 open a short position without a stop"
+    assert answered(market, "two").message.endswith(said)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from duckbourse import clock
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.events import TradingState
 from duckbourse.trading.commands import (
     FOLDER,
+    MOST_BYTES,
     Answer,
     Inbox,
     answer_to,
@@ -125,6 +129,48 @@ def test_an_invalid_file_is_set_aside(tmp_path: Path) -> None:
     path.write_text("{")
     assert Inbox(tmp_path).take() == []
     assert files(tmp_path) == [f"{path.stem}.refused"]
+
+
+def deep() -> bytes:
+    return b'{"name":"halt","reason":"","by":"","z":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+@pytest.mark.parametrize("suffix", [".json", ".taken"])
+@given(
+    content=st.binary()
+    | st.from_regex(rb'\{"name":"halt","reason":"","by":"[a-z]","(number|expires_at|order)":.*\}')
+)
+@example(content=deep())
+@example(content=b'{"name":"halt","reason":"","by":"","expires_at":"2026-11-25T10:00:00"}')
+@example(content=b'{"name":"halt","reason":"","by":"","number":1e40}')
+@example(content=b'{"name":"halt","reason":"","by":"","number":%d}' % 10**40)
+@example(content=b" " * 2 * MOST_BYTES)
+def test_no_file_keeps_a_halt_back(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, content: bytes
+) -> None:
+    """Such a file beside it ended the whole step, in this loop and in each one after it."""
+    folder = tmp_path_factory.mktemp("session")
+    first = send(folder, "halt", "first", request_id="b")
+    (folder / FOLDER / f"a{suffix}").write_bytes(content)
+    second = send(folder, "halt", "second", request_id="c")
+    assert {"first", "second"} <= {command.reason for command in listed(folder)}
+    inbox = Inbox(folder)
+    for command in (taken := inbox.take()):
+        inbox.answer(command, OBEYED)
+    assert {"first", "second"} <= {command.reason for command in taken}
+    assert answer_to(first, 0) == answer_to(second, 0) == OBEYED
+    assert inbox.take() == listed(folder) == []
+
+
+def test_what_is_no_file_keeps_no_halt_back(tmp_path: Path) -> None:
+    send(tmp_path, "halt", "news", request_id="b")
+    os.mkfifo(tmp_path / FOLDER / "a.json")
+    (tmp_path / FOLDER / "c.json").symlink_to("/dev/zero")
+    (tmp_path / FOLDER / "d.answer").mkdir()
+    (tmp_path / FOLDER / os.fsdecode(b"\xff.json")).write_bytes(b'{"name":"x","reason":"","by":""}')
+    prepare(tmp_path)
+    send(tmp_path, "halt", "more", request_id="d")
+    assert [command.reason for command in Inbox(tmp_path).take()] == ["news", "more"]
 
 
 @pytest.mark.parametrize("name", ["../../x", "a b", "x" * 41, ".hidden"])

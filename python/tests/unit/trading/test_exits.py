@@ -112,6 +112,16 @@ def test_people_are_notified_again_each_minute(market: Market) -> None:
     assert [event.seconds for event in market.of(events.ExitDelayed)] == [15, 75, 135, 195]
 
 
+@pytest.mark.parametrize(("shares", "alerts"), [(1000, []), (40, [60, 120, 180])])
+def test_an_exit_that_is_being_filled_is_late_after_a_minute(
+    market: Market, shares: int, alerts: list[int]
+) -> None:
+    """The first part of an exit was a false alarm where ticks are 20 seconds apart."""
+    slow = [tick(at(9, 50 + n // 3, 20 * (n % 3)), 97, quantity=shares) for n in range(11)]
+    market.trade(entered(*slow))
+    assert [event.seconds for event in market.of(events.ExitDelayed)] == alerts
+
+
 def test_one_bad_print_moves_nothing(market: Market) -> None:
     """A print of 1,000 sent the target's exit, whose limit of 990 then rested to the close."""
     trader = market.trade(entered(tick(at(9, 50), 1000), *falling([100, 97, 96, 96], at(9, 51))))

@@ -161,7 +161,7 @@ class Pass:
         quiet = self.exits._quiet()
         for entry in self.book.held_entries():
             before = len(self.recorded)
-            self.exits._trigger_guarded(entry)
+            self.exits._evaluate(entry)
             if entry.request.order_id in quiet:
                 assert self.recorded[before:] == []
 

@@ -77,6 +77,7 @@ class Day:
         folder.mkdir(parents=True, exist_ok=True)
         self.journal = MemoryJournal()
         self.venue_class = Venue
+        self.grace_seconds = 0.0
         self.trades: Sequence[TradeReport] = ()
         self.orders: Sequence[OrderReport] = ()
 
@@ -124,7 +125,7 @@ class Day:
             self.journal,  # type: ignore[arg-type]
             venue,
             check=lambda *asked: trader.pre_trade_check(*asked),
-            grace_seconds=0,
+            grace_seconds=self.grace_seconds,
         )
         folder = self.market.folder
         strategies = {name: strategy() for name, strategy in self.strategies.items()}

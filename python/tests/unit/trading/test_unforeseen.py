@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import signal as signals
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
+from duckbourse.cli import main
+from duckbourse.cli.trade import _ended_by
 from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
@@ -19,8 +26,10 @@ from duckbourse.orders.broker import Update
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import RECONNECT_SECONDS, Manager
-from duckbourse.orders.order import Order, Reason, Request, Side
+from duckbourse.orders.order import Order, Product, Reason, Request, Side
 from duckbourse.risk import exits as rules
+from duckbourse.telemetry.notify import Notifier
+from duckbourse.trading import strategies
 from duckbourse.trading.loop import BY_STRATEGIES, Trader
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import LOG
@@ -29,7 +38,7 @@ from duckbourse.trading.strategy import Context
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker
-from tests.support.market import Market, at, exits, instrument, signal, tick
+from tests.support.market import Market, at, exits, instrument, signal, tick, with_limits
 from tests.support.venue import MemoryJournal
 from tests.unit.trading.test_strategies import At
 
@@ -43,6 +52,89 @@ STOPPED = [
 @pytest.fixture
 def market(tmp_path: Path) -> Market:
     return Market(tmp_path / "session")
+
+
+class Fills(At):
+    """Fails with a given error at its fills, and at the start."""
+
+    def __init__(
+        self, *todo: Any, at_start: type[BaseException] | None, at_fill: type[BaseException] | None
+    ):
+        super().__init__(*todo)
+        self._at_start, self._at_fill = at_start, at_fill
+
+    def on_start(self, context: Context) -> None:
+        if self._at_start:
+            raise self._at_start("own")
+
+    def on_fill(self, context: Context, order: Any, fill: Any) -> None:
+        if self._at_fill:
+            raise self._at_fill("own")
+
+
+OTHERS = ("on_start", "generate_orders", "on_fill", "subscriber", "check", "scans")
+CALLBACKS = ("on_batch", "newer", "gauges", "on_pass")
+ENDINGS = (SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit)
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        case
+        for case in itertools.product(OTHERS + CALLBACKS, ENDINGS)
+        if case != ("scans", GeneratorExit)  # it closes whatever coroutine awaits it
+    ],
+)
+def test_nothing_that_code_of_others_raises_ends_the_loop(
+    market: Market, where: str, error: type[BaseException]
+) -> None:
+    """A strategy that called sys.exit() ended the process, with code 0 and a position open."""
+
+    def raises(*_: Any) -> Any:
+        raise error("own")
+
+    def fails_in_thread(*_: Any) -> Any:
+        return asyncio.wrap_future(ThreadPoolExecutor(1).submit(raises))
+
+    def break_it(trader: Trader) -> None:
+        trader.refresh_seconds = 0
+        if where == "subscriber":
+            trader.manager.bus.subscribe(events.Event, raises)
+        elif where == "scans":
+            trader.scans = type("Broken", (), {"on_ticks": fails_in_thread})()
+        else:
+            setattr(trader, where, raises)
+
+    def entry(context: Context) -> Request:
+        return context.entry("late", "A", Side.BUY, 10)
+
+    market.others = {
+        "one": lambda: Fills(
+            (at(9, 46), raises if where == "generate_orders" else entry),
+            at_start=error if where == "on_start" else None,
+            at_fill=error if where == "on_fill" else None,
+        )
+    }
+    if where == "check":
+        market.checks = {
+            "own": lambda context: raises() if context.request.quantity == 10 else None
+        }
+    trader = market.trade(STOPPED, at_tick={2: break_it})
+    assert [order.state for order in exits(trader)] == [State.FILLED]
+
+
+def test_a_signal_ends_the_loop_also_within_a_strategy(market: Market) -> None:
+    before = signals.signal(signals.SIGTERM, main._stop)
+
+    def killed(context: Context) -> Any:
+        signals.raise_signal(signals.SIGTERM)
+
+    market.others = {"one": lambda: At((at(9, 46), killed))}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            market.trade(STOPPED)
+    finally:
+        signals.signal(signals.SIGTERM, before)
 
 
 def fail(*_: Any) -> Any:
@@ -128,9 +220,9 @@ def test_exits_that_cannot_be_evaluated_leave_the_others_at_work(
         "B": Reason.STOP,
     }
     assert trader.book.state is TradingState.REDUCING
-    assert trader.book.state_reason.startswith("the exits of A cannot be evaluated: ZeroDivision")
+    assert trader.book.state_reason.startswith("evaluating the exits of A failed: ZeroDivision")
     # what lasts is logged once, and not at each step
-    assert (market.folder / LOG).read_text().count("evaluating exits") == 1
+    assert (market.folder / LOG).read_text().count('"what": "evaluating the exits"') == 1
     assert not trader.book.open_positions()
 
 
@@ -224,3 +316,126 @@ def test_a_failure_is_recorded_though_strategies_failed_before(market: Market) -
         with clock.driven_by(lambda: at(9, 50)):
             trader._downgrade_to(TradingState.REDUCING, reason, by)
         assert trader.book.state_by == state_by
+
+
+@pytest.mark.parametrize("entry_id", ["nobody's", "of another"])
+def test_an_order_that_names_an_entry_is_refused_with_its_strategy(
+    market: Market, entry_id: str
+) -> None:
+    """It was taken for an exit at work of what another strategy held, and no stop was sent."""
+    market.instruments["B"] = instrument("B")
+
+    def odd(context: Context) -> Request:
+        entries = [entry.request.order_id for entry in context.account.held_entries()]
+        order = context.entry("odd", "B", Side.BUY, 5, limit_price=Decimal(99))
+        named = entries[0] if entry_id == "of another" else entry_id
+        return replace(order, entry_id=named)
+
+    market.others = {"one": lambda: At((at(9, 46), odd))}
+    ticks = [{**each, "symbol": symbol} for each in STOPPED for symbol in "AB"]
+    trader = market.trade(ticks)
+    assert [order.state for order in exits(trader)] == [State.FILLED]
+    assert not trader.book.held_entries()
+    assert "which only exits have" in trader.strategies.failures["one"]
+
+
+def test_an_order_that_nothing_understands_leaves_the_exits_at_work(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in the journal broke the whole step off, for every position."""
+    market.instruments["B"] = instrument("B")
+    monkeypatch.setattr(strategies, "_booked", lambda _, wanted: wanted)
+    market.others = {
+        "one": lambda: At(
+            (
+                at(9, 46),
+                lambda context: replace(
+                    context.entry("odd", "B", Side.BUY, 5, limit_price=Decimal(99)),
+                    entry_id="nobody's",
+                ),
+            )
+        )
+    }
+    ticks = [{**each, "symbol": symbol} for each in STOPPED for symbol in "AB"]
+    trader = market.trade(ticks)
+    assert [order.state for order in exits(trader)][-1] is State.FILLED
+    assert not trader.book.held_entries()
+    assert trader.book.state is TradingState.REDUCING
+    why = 'cancelling an exit of nothing of B failed: KeyError("nobody\'s")'
+    assert trader.book.state_reason == why
+
+
+@pytest.mark.parametrize("product", Product)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    list(itertools.permutations((Reason.SQUARE_OFF, Reason.DAILY_LOSS, Reason.BY_HAND), 2)),
+)
+def test_of_two_reasons_to_close_everything_the_one_that_closes_more_stands(
+    market: Market, product: Product, first: Reason, second: Reason
+) -> None:
+    """The daily loss closed nothing that the square-off had left to be held overnight."""
+    market.limits = with_limits(product=product)
+    market.signals = []
+    market.others = {
+        "one": lambda: At((at(9, 45), lambda context: context.entry("a", "A", Side.BUY, 10)))
+    }
+    trader = market.trade(
+        [tick(at(9, minute, second), 100) for minute in (45, 46, 47) for second in range(4)],
+        at_tick={4: lambda trader: trader.flatten(first), 8: lambda trader: trader.flatten(second)},
+    )
+    assert exits(trader) and not trader.book.held_entries()
+
+
+def test_the_square_off_leaves_a_sale_of_what_is_held_overnight(market: Market) -> None:
+    market.limits = with_limits(product=Product.CNC)
+    market.signals = []
+
+    def sale(context: Context) -> Request:
+        return context.entry("b", "A", Side.SELL, 10, limit_price=Decimal(103))
+
+    market.others = {
+        "one": lambda: At(
+            (at(9, 45), lambda context: context.entry("a", "A", Side.BUY, 10)), (at(9, 46), sale)
+        )
+    }
+    trader = market.trade(
+        [tick(at(9, minute, second), 100) for minute in (45, 46, 47) for second in range(4)],
+        at_tick={6: lambda trader: trader.flatten(Reason.SQUARE_OFF)},
+        to_end=False,
+    )
+    assert [order.state for order in trader.book.open_orders()] == [State.OPEN]
+
+
+@pytest.mark.parametrize("ended_by", ["Ctrl-C", "SystemExit"])
+def test_whatever_ends_the_loop_people_are_notified_of_what_is_open(
+    market: Market, monkeypatch: pytest.MonkeyPatch, ended_by: str
+) -> None:
+    """A phone was silent when the loop that watched its stops was stopped."""
+    sent: list[str] = []
+    monkeypatch.setattr(Notifier, "send", lambda _, text, *__, **___: sent.append(text))
+
+    async def leave(trader: Trader) -> None:
+        raise SystemExit(0)
+
+    def stop(trader: Trader) -> None:
+        if trader.book.held_entries() and ended_by == "Ctrl-C":
+            signals.raise_signal(signals.SIGINT)
+        elif trader.book.held_entries():
+            monkeypatch.setattr(Trader, "_step", leave)
+
+    feed = market.feed(STOPPED)
+    config = SessionConfig(
+        publication=market.publication(),
+        folder=market.folder,
+        feed=feed,
+        broker=market.open_broker,
+        on_batch=stop,
+    )
+    with TradingSession.open(config) as session, clock.driven_by(lambda: feed.at):
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            session.run()
+        assert "positions open: A +198" in sent[-1]
+        error = _ended_by(
+            SystemExit(0), session.trader, cast("Any", SimpleNamespace(account="a", log="log"))
+        )
+        assert error.exit_code == 9

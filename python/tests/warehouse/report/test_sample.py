@@ -52,6 +52,27 @@ def test_each_kind_of_address_has_an_answer_whose_sql_runs(sample: Warehouse) ->
         assert thinned["bars_per_point"] > 1
 
 
+def test_marks_of_var_breaches_are_those_that_the_backtest_counts(sample: Warehouse) -> None:
+    checked = 0
+    with (
+        clock.driven_by(lambda: datetime(2026, 11, 2, 9, tzinfo=UTC)),
+        duckdb.connect(str(sample.file), read_only=True) as connection,
+    ):
+        for portfolio in answer(connection, "/meta")["portfolios"]:
+            body = answer(connection, f"/risk/{portfolio['portfolio']}")
+            for row in body["backtest"]:
+                if row["period"] != "all" or row["lookback_sessions"] != body["lookback_sessions"]:
+                    continue
+                name = f"is_exceedance_{row['method']}_{100 * row['confidence']:.0f}"
+                if name not in body["bands"] or row["basel_exceedance_count"] is None:
+                    continue
+                tested = [each for each in body["bands"][name] if each is not None]
+                # its traffic light is of the last 250 sessions
+                assert sum(tested[-250:]) == row["basel_exceedance_count"], (portfolio, name)
+                checked += 1
+    assert checked >= 16
+
+
 def test_each_definition_that_a_page_names_is_published(sample: Warehouse) -> None:
     with duckdb.connect(str(sample.file), read_only=True) as connection:
         known = answer(connection, "/docs")["columns"]

@@ -420,8 +420,10 @@ def test_a_broker_that_rejects_half_leaves_nothing_open(session: SessionFixture)
 def test_missing_inputs_are_errors(session: SessionFixture) -> None:
     with pytest.raises(ConfigurationError, match="there is no account 'mine'"):
         load(session.bars, "mine", DAY, frozenset())
-    with pytest.raises(ConfigurationError, match="2010-05-29 is not a session of XNYS"):
+    with pytest.raises(ConfigurationError, match="2010-05-29 is not a session of XNYS") as none:
         load(session.bars, "paper_us", date(2010, 5, 29), frozenset())
+    # what it offers can be replayed: the next session, of June 1, has no minutes
+    assert none.value.remedy == "try --date 2010-05-28, with minute bars"
     with pytest.raises(ConfigurationError, match="no minute bars of XNSE"):
         load(session.bars, "paper_india", None, frozenset())
     assert {
