@@ -254,8 +254,10 @@ class PaperBroker(Broker):
         available = max(0, int(tick.quantity * self._rules.max_participation_pct / 100))
         for broker_order_id in sorted(self._open.get(tick.symbol, ())):
             report = self._orders[broker_order_id]
-            if report.at is None or tick.at < report.at + timedelta(
-                milliseconds=self._rules.latency_ms
+            # a clock that was set back since measures no latency
+            if report.at is None or (
+                tick.at < report.at + timedelta(milliseconds=self._rules.latency_ms)
+                and clock.now() >= report.at
             ):
                 continue
             if report.state is State.TRIGGER_PENDING:

@@ -133,7 +133,7 @@ class Manager:
         self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
         self._charges = charges
-        self._grace = timedelta(seconds=grace_seconds)
+        self._grace_seconds = grace_seconds
         self._answer_seconds = answer_seconds
         self._lookup_seconds = lookup_seconds
         self._look_up_limit = look_up_limit_seconds
@@ -142,6 +142,10 @@ class Manager:
         # trades received before their order was identified, by broker order id
         self._unmatched_trades: dict[str, list[TradeReport]] = {}
         self._looked_up: set[str] = set()
+        # of what this process sent, and what it lets wait: when, in seconds. The machine's
+        # clock can be set meanwhile, so it measures only what began before the process
+        self._sent_seconds: dict[str, float] = {}
+        self._waits_since: dict[str, float] = {}
         self._is_journal_reported = False
 
     @property
@@ -193,6 +197,7 @@ class Manager:
     def _waiting(self, request: Request, until: datetime) -> events.OrderWaiting:
         others = self.closing_quantity(request)
         closing = max(0, min(request.quantity, self.held_against(request) - others))
+        self._waits_since[request.order_id] = clock.session_seconds()
         return events.OrderWaiting(
             at=clock.now(), request=request, until=until, closing_quantity=closing
         )
@@ -306,6 +311,7 @@ class Manager:
                 self.advance(request.order_id, State.NOT_PLACED, message=message)
                 return self.book.orders[request.order_id]
         self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
+        self._sent_seconds[request.order_id] = clock.elapsed_seconds()
         await self._send(request)
         return self.book.orders[request.order_id]
 
@@ -335,7 +341,13 @@ class Manager:
 
     def _denial_of_waiting(self, waiting: events.OrderWaiting) -> OrderDeniedError | None:
         now, request = clock.now(), waiting.request
-        if now >= waiting.until:
+        since = self._waits_since.get(request.order_id)
+        if since is None:
+            is_over = now >= waiting.until
+        else:
+            seconds = (waiting.until - waiting.at).total_seconds()
+            is_over = clock.session_seconds() - since >= seconds
+        if is_over:
             what = "a resting stop" if self._must_wait_for_stops(request) else "its turn"
             detail = f"now={now:%T}, expires_at={waiting.until:%T}, waited_for={what}"
             return OrderDeniedError("EXPIRED", detail)
@@ -727,10 +739,7 @@ class Manager:
                 self.clear_pending(order_id)
                 return
             absences += 1
-            # elapsed seconds count too: a clock that was set back may lie hours before `sent_at`
-            waited = timedelta(seconds=clock.elapsed_seconds() - began)
-            sent_at = order.sent_at or clock.now()
-            if absences >= 2 and max(waited, clock.now() - sent_at) >= self._grace:
+            if absences >= 2 and self._seconds_since_sent(order, began) >= self._grace_seconds:
                 if order.state is State.UNKNOWN:
                     self.advance(order_id, State.NOT_PLACED, message="the broker has no such order")
                     return
@@ -745,6 +754,19 @@ class Manager:
         log.error("an order is gone", order_id=order_id)
         self.advance(order_id, State.CANCELLED, message="the broker has it no more")
         self.set_state(TradingState.HALTED, reason, "orders")
+
+    def _seconds_since_sent(self, order: Order, began: float) -> float:
+        """Return how long ago an order was sent, which was looked for since `began`."""
+        now, sent = clock.elapsed_seconds(), self._sent_seconds.get(order.request.order_id)
+        if sent is not None:
+            return now - sent
+        # elapsed seconds count too: a clock that was set back may lie hours before `sent_at`
+        at = order.sent_at or clock.now()
+        return max(now - began, (clock.now() - at).total_seconds())
+
+    def was_sent_here(self, order_id: str) -> bool:
+        """Return whether this process sent an order, and none before it."""
+        return order_id in self._sent_seconds
 
     def _on_order_report(self, report: OrderReport) -> None:
         order = self._order_of(report) or self._added(report)

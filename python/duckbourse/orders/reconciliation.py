@@ -199,6 +199,8 @@ class Reconciliation:
             sent_at, order_id = order.sent_at, order.request.order_id
             if order.broker_order_id in known or sent_at is None or sent_at.date() >= today:
                 continue
+            if self._manager.was_sent_here(order_id):
+                continue  # no day has ended: the machine's clock was set
             if order.state is State.UNKNOWN:
                 continue  # the broker has yet to say whether it ever had it
             self._manager.advance(order_id, State.EXPIRED, message="the broker's day is over")

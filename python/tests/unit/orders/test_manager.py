@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,7 @@ def test_a_broker_whose_records_lag_is_queried_again(tmp_path: Path) -> None:
     """Shortly after an order was sent, the broker's not having it proves nothing yet."""
 
     async def play(harness: ManagerHarness) -> None:
-        harness.manager._grace = timedelta(seconds=1)
+        harness.manager._grace_seconds = 1
         orders, begun = harness.broker.orders, clock.now()
         asked = 0
 
@@ -211,6 +211,44 @@ def test_a_broker_whose_records_lag_is_queried_again(tmp_path: Path) -> None:
         assert harness.book.orders[order.request.order_id].state is State.OPEN
 
     run(tmp_path, play, Faults(lost_after=1))
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set_ends_no_grace(tmp_path: Path, hours: int) -> None:
+    """Set forward, it made an exit NOT_PLACED that was on its way, and another was sent."""
+
+    async def play(harness: ManagerHarness) -> None:
+        harness.manager._grace_seconds = 1
+        orders, begun, asked = harness.broker.orders, clock.now(), 0
+
+        async def behind() -> Sequence[OrderReport]:
+            nonlocal asked
+            asked += 1
+            return await orders() if asked > 5 else []
+
+        def shown() -> datetime:
+            jump = timedelta(hours=hours) if asked else timedelta()
+            return begun + jump + timedelta(seconds=asked / 10)
+
+        harness.broker.orders = behind  # type: ignore[method-assign]
+        with clock.driven_by(shown), clock.counted_by(lambda: asked / 10):
+            order = await harness.manager.place(request("a"))
+            await harness.manager.wait_idle()
+        assert harness.book.orders[order.request.order_id].state is State.OPEN
+
+    run(tmp_path, play, Faults(lost_after=1))
+
+
+def test_a_clock_set_to_tomorrow_expires_no_order_of_today(tmp_path: Path) -> None:
+    async def play(harness: ManagerHarness) -> None:
+        order = await harness.manager.place(request("a"))
+        harness.exchange.orders.clear()
+        tomorrow = clock.now() + timedelta(days=1)
+        with clock.driven_by(lambda: tomorrow):
+            assert await harness.reconciliation.repeat() != ()
+        assert harness.book.orders[order.request.order_id].state.is_live
+
+    run(tmp_path, play)
 
 
 def test_a_broker_that_hangs_is_unclear(tmp_path: Path) -> None:

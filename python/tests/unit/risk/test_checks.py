@@ -28,6 +28,7 @@ from duckbourse.risk.checks import (
     limits_used,
     margin,
     pre_trade_check,
+    session,
     value_at_risk,
 )
 from duckbourse.risk.exits import due
@@ -1028,9 +1029,23 @@ def test_what_closes_already_is_not_closed_again(reason: Reason) -> None:
     assert not context_of(order_request(side=SELL, quantity=51, reason=reason), book).is_closing
 
 
+@pytest.mark.parametrize("hours", [8, -8])
+def test_a_wrong_clock_denies_no_exit(hours: int) -> None:
+    book = book_with(bought("A", 200))
+    now = NOW + timedelta(hours=hours)
+    exit_ = order_request(side=SELL, quantity=200, reason=Reason.STOP)
+    session(context_of(exit_, book, now=now))
+    for asked in (replace(exit_, reason=Reason.ENTRY), replace(exit_, quantity=201)):
+        with pytest.raises(OrderDeniedError, match="SESSION"):
+            session(context_of(asked, book, now=now))
+
+
 def test_an_order_that_is_not_ours_closes_what_each_strategy_holds() -> None:
     mine = order_request(strategy="mine", quantity=200)
+    other = order_request(strategy="other", quantity=100)
     book = book_with(
+        *opened_as(other),
+        events.FillBooked(at=NOW, fill=fill(100, "100", order_id=other.order_id)),
         *opened_as(mine),
         events.FillBooked(at=NOW, fill=fill(200, "100", order_id=mine.order_id)),
         events.ExternalOrderSeen(

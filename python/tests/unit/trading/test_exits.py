@@ -366,6 +366,14 @@ def test_exits_go_on_when_the_journal_fails(market: Market) -> None:
     )
 
 
+def test_a_clock_outside_the_session_holds_up_no_exit(market: Market) -> None:
+    """Each try was denied SESSION, though the ticks of the session arrived."""
+    market.shown = lambda now: now - timedelta(hours=8) if now > at(9, 49) else now
+    trader = market.trade(entered(*falling([97] * 8, at(9, 50))), to_end=False)
+    assert trader.book.open_positions() == []
+    assert not [order for order in exits(trader) if order.state is State.DENIED]
+
+
 def test_a_short_leaves_at_the_upper_band(market: Market) -> None:
     market.instruments = {"A": instrument(price_band_pct=Decimal("9.996"))}
     market.signals = [
