@@ -501,6 +501,16 @@ class Manager:
             return
         self.record(ended)
 
+    async def cancel_ended(self, report: OrderReport) -> None:
+        """Cancel what is open at the broker under an order that has ended here."""
+        if not self.pace.has_turn(is_urgent=True):
+            return
+        self.pace.count(is_urgent=True)
+        try:
+            await self._asked(self.broker.cancel(report.broker_order_id))
+        except BrokerError as error:  # it is asked again after the next comparison
+            log.warning("cancel refused", order_id=report.order_id, error=str(error))
+
     def set_state(self, state: TradingState, reason: str, by: str, request_id: str = "") -> None:
         """
         Change the trading state.
@@ -645,6 +655,11 @@ class Manager:
         except BrokerUnclear as error:
             self.advance(order_id, State.UNKNOWN, message=str(error))
             self.look_up(order_id)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            message = "the call was cancelled before an answer"
+            self.advance(order_id, State.UNKNOWN, message=message)
+            self.look_up(order_id)
+            raise
         else:
             self.advance(order_id, State.ACKED, broker_order_id=broker_order_id)
 
@@ -665,7 +680,11 @@ class Manager:
             return await self.call_broker(call)
         except BrokerError:
             raise
-        except Exception as error:  # a fault of the adapter: the order is looked up
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
+            # a fault of the adapter, unless this task is cancelled itself: the order is looked up
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                raise
             log.exception("the broker failed")
             raise BrokerUnclear(f"the broker failed: {error!r}") from error
 
@@ -744,7 +763,7 @@ class Manager:
                     self.advance(order_id, State.NOT_PLACED, message="the broker has no such order")
                     return
                 # it was acknowledged, so an answer without it is doubted for as long again
-                if waited >= self._grace:
+                if clock.elapsed_seconds() - began >= self._grace_seconds:
                     self._end_forgotten(order_id)
                     return
 

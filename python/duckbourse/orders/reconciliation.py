@@ -52,6 +52,7 @@ class Reconciliation:
         self._pending_before: set[str] = set()
         self._differences_before: tuple[str, ...] = ()
         self._missing: dict[Key, int] = {}
+        self._open_there: dict[str, OrderReport] = {}
 
     @property
     def book(self) -> Book:
@@ -94,7 +95,7 @@ class Reconciliation:
             for order in self.book.open_orders()
             if order.is_cancel_pending or order.is_modify_pending
         }
-        before = self._missing
+        before, open_before = self._missing, self._open_there
         found, explained = await self._compared()
         # one that changes while it stands goes on to stand
         self._manager.missing = {
@@ -113,6 +114,9 @@ class Reconciliation:
             )
         if stays:
             self.halt()
+        for broker_order_id, report in self._open_there.items():
+            if broker_order_id in open_before:
+                await self._manager.cancel_ended(report)
         return found
 
     def halt(self) -> None:
@@ -173,6 +177,9 @@ class Reconciliation:
             holdings += await call(broker.holdings())
         statement = Statement(reports, trades, holdings, await call(broker.funds()))
         self._missing = _missing(self.book, holdings)
+        self._open_there = {
+            report.broker_order_id: report for _, report in _ended_here(self.book, reports)
+        }
         explained = tuple(self._expire_forgotten(statement, today))
         return differences(self.book, statement, today), explained
 
@@ -218,16 +225,33 @@ def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...
     )
 
 
-def _of_orders(book: Book, reports: Iterable[OrderReport]) -> Iterable[str]:
+def _of_orders(book: Book, reports: Sequence[OrderReport]) -> Iterable[str]:
     known = {report.broker_order_id for report in reports}
     for order in book.open_orders():
         if order.broker_order_id not in known:
             order_id, state = order.request.order_id, order.state
             yield f"order {order_id} is {state} here, but not known to the broker"
+    for ended, report in _ended_here(book, reports):
+        yield f"order {ended.request.order_id} is {ended.state} here, {report.state} at the broker"
     tags = Counter(report.order_id for report in reports if report.order_id)
     for tag, count in sorted(tags.items()):
         if count > 1 and (tag in book.orders or is_order_id(tag)):
             yield f"order {tag} is at the broker {count} times"
+
+
+def _ended_here(book: Book, reports: Iterable[OrderReport]) -> list[tuple[Order, OrderReport]]:
+    """Return the orders of ours that have ended here and are open at the broker, with its word."""
+    return [
+        (order, report)
+        for report in reports
+        if report.state.is_live
+        and (
+            order := book.order_by_broker_id(report.broker_order_id)
+            or book.orders.get(report.order_id or "")
+        )
+        and not order.state.is_live
+        and not order.is_external
+    ]
 
 
 def _of_fills(book: Book, trades: Iterable[TradeReport], today: date) -> Iterable[str]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.trade import round_trips
-from duckbourse.errors import BrokerUnclear
+from duckbourse.errors import BrokerRejected, BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import OrderReport, Update
@@ -410,3 +410,42 @@ def test_one_wrong_answer_of_the_broker_holds_up_no_exit(tmp_path: Path, right: 
     book = traded(day, [*quiet(2)[:105], *quiet(5, 96)[105:]])
     assert book.open_positions() == []
     assert max(trade.fill.filled_at for trade in day.trades) < at(9, 46, 55)
+
+
+def test_an_order_that_ended_here_and_is_open_at_the_broker_is_cancelled(tmp_path: Path) -> None:
+    """A gateway answered in words of a refusal, and the broker had the order all the same."""
+
+    class There(Venue):
+        async def place(self, request: Request) -> str:
+            await super().place(replace(request, limit_price=Decimal(90)))
+            raise BrokerRejected("503 gateway")
+
+    day = Day(tmp_path / "day")
+    day.venue_class = There
+    book = traded(day, quiet(2))
+    [order] = book.orders.values()
+    assert order.state is State.REJECTED
+    assert [report.state for report in day.orders] == [State.CANCELLED]
+    assert book.state is TradingState.HALTED
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, ValueError])
+def test_an_exit_whose_call_ends_without_an_answer_is_looked_up(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    """It stayed SENT for ever, and no other was sent."""
+
+    class Ending(Venue):
+        has_ended = False
+
+        async def place(self, request: Request) -> str:
+            if request.reason is not Reason.ENTRY and not self.has_ended:
+                self.has_ended = True
+                raise error("of the adapter")
+            return await super().place(request)
+
+    day = Unresting(tmp_path / "day")
+    day.venue_class = Ending
+    book = traded(day, FALLING)
+    assert day.held() == 0
+    assert book.open_positions() == []
