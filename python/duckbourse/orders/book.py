@@ -96,6 +96,23 @@ class Division:
                     left[early.order_id] = left.get(early.order_id, 0) + shares
         return left
 
+    def copy(self) -> Division:
+        """Return a division that changes for itself."""
+
+        def lists(known: dict[str, list[tuple[Fill, int]]]) -> dict[str, list[tuple[Fill, int]]]:
+            return {name: list(fills) for name, fills in known.items()}
+
+        return Division(
+            dict(self.held),
+            self.unowned,
+            self.quantity,
+            list(self.parts),
+            dict(self.shares),
+            lists(self.opened),
+            lists(self.closed),
+            lists(self.beyond),
+        )
+
     def hold(self, strategy: str, signed: int) -> None:
         """Add shares to what a strategy holds."""
         self.shares[strategy] = self.shares.get(strategy, 0) + signed
@@ -186,6 +203,8 @@ class Book:
         # positions with a provisional fill: the position before it, and the fills from it onward
         self._before_provisional: dict[Key, Position] = {}
         self._from_provisional: dict[Key, list[str]] = {}
+        # the division before that fill, and the number of the fills that it divides
+        self._divided_before: dict[Key, tuple[Division, int]] = {}
 
     # queries
 
@@ -615,7 +634,7 @@ class Book:
         self._count_round_trip(position, fill.filled_at)
         self._count_fill(fill, 1)
         if key in self._divisions:
-            self._divide(key, self._divisions[key], fill)
+            self._divide_next(key, self._divisions[key], fill, len(self._fills_of[key]) - 1)
             self._hold(key)
         else:
             self._attribute(key)
@@ -946,6 +965,7 @@ class Book:
     def _end_provisional(self, key: Key) -> None:
         """Take the provisional fills of a position as final: no trade is of restated shares."""
         self._before_provisional.pop(key, None)
+        self._divided_before.pop(key, None)
         for name in self._from_provisional.pop(key, ()):
             if (fill := self.fills.get(name)) is not None and fill.is_provisional:
                 final = replace(fill, fill_key=f"{fill.order_id}|final", is_provisional=False)
@@ -1025,17 +1045,31 @@ class Book:
         )
 
     def _attribute(self, key: Key) -> None:
-        """Compute what each entry holds from the fills since the position was last flat."""
-        quantity, before = self._held_before.get(key, (0, {}))
-        names = self._fills_of[key] = [name for name in self._fills_of[key] if name in self.fills]
-        fills = (self.fills[name] for name in names)
-        self._divisions[key] = self._divided(key, quantity, before, fills)
+        """
+        Compute what each entry holds from the fills since the position was last flat.
+
+        A provisional fill is only replaced, so the fills before the first one are divided once.
+        """
+        known = key in self._divided_before
+        division, count = self._divided_before.pop(key) if known else (self._undivided(key), 0)
+        names = self._fills_of[key]
+        names[count:] = [name for name in names[count:] if name in self.fills]
+        for place, name in enumerate(names[count:], count):
+            self._divide_next(key, division, self.fills[name], place)
+        self._divisions[key] = division
         self._hold(key)
+
+    def _divide_next(self, key: Key, division: Division, fill: Fill, place: int) -> None:
+        """Divide the fill at a place of a position; keep the division before a provisional one."""
+        if fill.is_provisional and key not in self._divided_before:
+            self._divided_before[key] = division.copy(), place
+        self._divide(key, division, fill)
 
     def _divide_from_here(self, key: Key, entries: Mapping[str, int]) -> None:
         """Begin another division of a position, in which the entries hold this."""
         self._ended.setdefault(key, []).append(self._divisions[key])
         self._held_before[key] = (self.positions[key].quantity, dict(entries))
+        self._divided_before.pop(key, None)
         self._unowned_before.pop(key, None)
         self._fills_of[key] = []
 
@@ -1057,18 +1091,9 @@ class Book:
         last = self._divisions.get(key)
         return [*self._ended.get(key, ()), *([last] if last else [])]
 
-    def _divided(
-        self, key: Key, quantity: int, before: Mapping[str, int], fills: Iterable[Fill]
-    ) -> Division:
-        """
-        Divide fills of a position among the orders that opened it.
-
-        Before them it had a signed quantity, of which the orders held `before`.
-
-        A fill of an exit can be booked before the one of its entry that replaces a provisional one.
-        What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
-        contradicts its order belongs to none.
-        """
+    def _undivided(self, key: Key) -> Division:
+        """Return the division of a position before its fills, of which orders held something."""
+        quantity, before = self._held_before.get(key, (0, {}))
         division = Division(
             {order_id: shares for order_id, shares in before.items() if shares},
             self._unowned_before.get(key) or Position(symbol=key[0], product=key[1]),
@@ -1079,12 +1104,16 @@ class Book:
             division.hold(request.strategy, request.side.sign * count)
             quantity -= request.side.sign * count
         division.hold("", quantity)
-        for fill in fills:
-            self._divide(key, division, fill)
         return division
 
     def _divide(self, key: Key, division: Division, fill: Fill) -> None:
-        """Divide one more fill of a position."""
+        """
+        Divide one more fill of a position among the orders that opened it.
+
+        A fill of an exit can be booked before the one of its entry that replaces a provisional one.
+        What an exit closed beyond its entry is opened and held under the exit's own id. A fill that
+        contradicts its order belongs to none.
+        """
         held, opened, closed = division.held, division.opened, division.closed
         division.quantity += fill.signed_quantity
         order = self.orders.get(fill.order_id)

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from operator import itemgetter
 from statistics import NormalDist
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -52,6 +52,23 @@ class Opening(NamedTuple):
 
 
 UNKNOWN = Covariances({})
+Found = TypeVar("Found")
+
+
+class once(Generic[Found]):
+    """A property that is computed once; functools' own takes a lock, in Python 3.11 a slow one."""
+
+    def __init__(self, compute: Callable[[Any], Found]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Found:
+        # what is stored under the name is found before this is called again
+        found = instance.__dict__[self._name] = self._compute(instance)
+        return found
 
 
 class AccountContext:
@@ -82,11 +99,11 @@ class AccountContext:
         self.covariances = covariances
         self.charges = charges
 
-    @cached_property
+    @once
     def equity(self) -> Decimal:
         return self.book.equity_amount(self.prices)
 
-    @cached_property
+    @once
     def margin_amount(self) -> Decimal:
         """Equity without unrealized gains, on which brokers give no margin."""
         gains = sum(
@@ -104,7 +121,7 @@ class AccountContext:
         charges = sum((opening.charges_amount for opening in self.openings), ZERO)
         return self.gross_amount * pct / 100 + charges
 
-    @cached_property
+    @once
     def required_cash_amount(self) -> Decimal:
         """What the open purchases cost, with their charges."""
         return sum(
@@ -116,26 +133,26 @@ class AccountContext:
             ZERO,
         )
 
-    @cached_property
+    @once
     def used_amount(self) -> Decimal:
         """What positions and open entries take: margin, or cash of an account of deliveries."""
         if self.limits.product is Product.MIS:
             return self.required_margin_amount(self.limits.margin_pct)
         return self.required_cash_amount
 
-    @cached_property
+    @once
     def available_amount(self) -> Decimal:
         """What is left of what gives margin, or of cash; negative if too much is used."""
         is_margin = self.limits.product is Product.MIS
         return (self.margin_amount if is_margin else self.book.cash_amount) - self.used_amount
 
-    @cached_property
+    @once
     def buying_power_amount(self) -> Decimal:
         """For how much may be bought before charges: several times as much on margin."""
         pct = self.limits.margin_pct if self.limits.product is Product.MIS else Decimal(100)
         return max(ZERO, self.available_amount) * 100 / pct
 
-    @cached_property
+    @once
     def gross_amount(self) -> Decimal:
         return sum(map(abs, self.amounts.values()), ZERO)
 
@@ -152,16 +169,16 @@ class AccountContext:
         """Return the last price of a symbol, or its mark, at which equity has it; 0 without any."""
         return self.book.last_price(symbol, self.prices) or ZERO
 
-    @cached_property
+    @once
     def rates(self) -> Charges | None:
         return charges_on(self.charges, self.now.date())
 
-    @cached_property
+    @once
     def openings(self) -> list[Opening]:
         """The open entries."""
         return self.open_entries
 
-    @cached_property
+    @once
     def open_entries(self) -> list[Opening]:
         set_aside, rates = self.set_aside, self.rates
         return [
@@ -175,7 +192,7 @@ class AccountContext:
         set_aside = self.set_aside
         return [_at_worst(each) for each in orders if each.request.order_id not in set_aside]
 
-    @cached_property
+    @once
     def set_aside(self) -> frozenset[str]:
         """The ids of the open orders that do not count."""
         return frozenset()
@@ -185,7 +202,7 @@ class AccountContext:
         live = self.book.live
         return len(live) - sum(order_id in live for order_id in self.set_aside)
 
-    @cached_property
+    @once
     def amounts(self) -> dict[str, Decimal]:
         """
         Signed exposure by symbol if every opening were filled.
@@ -198,7 +215,7 @@ class AccountContext:
             for symbol, (short, long) in self.sides.items()
         }
 
-    @cached_property
+    @once
     def scenarios(self) -> tuple[dict[str, Decimal], ...]:
         """
         Signed exposures by symbol that the closing of one side could leave.
@@ -212,7 +229,7 @@ class AccountContext:
         shorts = {symbol: short or long for symbol, (short, long) in self.sides.items()}
         return (self.amounts, longs, shorts)
 
-    @cached_property
+    @once
     def sides(self) -> dict[str, tuple[Decimal, Decimal]]:
         """The short side (0 or less) and the long side by symbol, over all strategies."""
         legs: dict[tuple[str, str, Product], tuple[Decimal, Decimal]] = {}
@@ -239,7 +256,7 @@ class AccountContext:
         known = self.instruments.get(symbol)
         return (known.sector if known else None) or symbol
 
-    @cached_property
+    @once
     def by_sector(self) -> dict[str, Decimal]:
         """The gross exposure of each sector."""
         found: dict[str, Decimal] = {}
@@ -295,15 +312,15 @@ class OrderContext(AccountContext):
         self.is_stream_ready = is_stream_ready
         self.replaces = replaces
 
-    @cached_property
+    @once
     def instrument(self) -> Instrument:
         return self.instruments[self.request.symbol]
 
-    @cached_property
+    @once
     def last_price(self) -> Decimal:
         return self.prices[self.request.symbol][0]
 
-    @cached_property
+    @once
     def is_closing(self) -> bool:
         """
         Whether the order only closes: its strategy holds no less than all that closes it.
@@ -318,13 +335,13 @@ class OrderContext(AccountContext):
         closable = -self.book.quantity(request.symbol, request.product) * request.side.sign
         return request.reason is not Reason.ENTRY or 0 < closable >= self.open_quantity
 
-    @cached_property
+    @once
     def own_quantity(self) -> int:
         """The shares that the strategy of this request holds."""
         request = self.request
         return self.book.quantity_of(request.strategy, request.symbol, request.product)
 
-    @cached_property
+    @once
     def set_aside(self) -> frozenset[str]:
         """
         The ids of the open orders that do not count beside the request.
@@ -336,7 +353,7 @@ class OrderContext(AccountContext):
             return frozenset({self.replaces.request.order_id})
         return frozenset(order.request.order_id for order in self.book.giving_way_to(self.request))
 
-    @cached_property
+    @once
     def orders_on_its_side(self) -> list[Order]:
         """The other open orders of the request's symbol, product and side."""
         request = self.request
@@ -346,12 +363,12 @@ class OrderContext(AccountContext):
             if order.request.product is request.product
         )
 
-    @cached_property
+    @once
     def open_quantity(self) -> int:
         """The quantity that this request and the open orders on its side may still fill."""
         return self.working_quantity + sum(order.open_quantity for order in self.orders_on_its_side)
 
-    @cached_property
+    @once
     def own_open_quantity(self) -> int:
         """
         That of this strategy's orders; orders that are not ours count with every strategy.
@@ -365,7 +382,7 @@ class OrderContext(AccountContext):
             if (is_entry if order.is_external else order.request.strategy == self.request.strategy)
         )
 
-    @cached_property
+    @once
     def openings(self) -> list[Opening]:
         """This order and the open entries."""
         own = _opening(
@@ -373,11 +390,11 @@ class OrderContext(AccountContext):
         )
         return [own, *self.open_entries]
 
-    @cached_property
+    @once
     def order_amount(self) -> Decimal:
         return self.amount(self.request, self.working_quantity)
 
-    @cached_property
+    @once
     def working_quantity(self) -> int:
         """The quantity of the request that is not filled yet."""
         return self.request.quantity - (self.replaces.filled_quantity if self.replaces else 0)

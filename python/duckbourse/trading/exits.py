@@ -283,11 +283,10 @@ class ExitManager:
             self._failures.pop((what, order_id), None)
 
     def _evaluate(self, entry: Order) -> None:
-        count, entry_id = self.book.event_count, entry.request.order_id
         self._trigger(entry)
-        place = self._prices.place(entry.request.symbol)
-        if place is not None and self.book.event_count == count == self._seen_count:
-            self._zones[entry_id] = self._zone(entry, place)
+        # an event meanwhile has the next step look at all again
+        if (place := self._prices.place(entry.request.symbol)) is not None:
+            self._zones[entry.request.order_id] = self._zone(entry, place)
 
     def _trigger(self, entry: Order) -> None:
         """Record that an exit is due, or that a stronger reason takes over."""

@@ -252,8 +252,10 @@ def expect_the_sums_of_a_walk(context: OrderContext) -> None:
 def expect_what_all_fills_leave(book: Book) -> None:
     """Compare what each entry holds with what its fills leave, taken together."""
     again = deepcopy(book)
+    again._divided_before.clear()
     for key in list(again._fills_of):
         again._attribute(key)
+    assert again._divisions == book._divisions
     for key in again._held.keys() | book._held.keys():
         assert list(book._held[key].items()) == list(again._held[key].items())
     assert again._fills_of == book._fills_of

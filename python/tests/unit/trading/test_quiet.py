@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -89,11 +90,10 @@ class Chance:
             for _ in range(self.one(0, 1, 1, 2))
         ]
 
-    def happening(self) -> Reason | Exits | None:
-        found: Reason | Exits | None = self.one(
-            *[None] * 30, Reason.SQUARE_OFF, self.exits(), self.exits()
-        )
-        return found
+    def happening(self) -> Any:
+        """Draw a reason to close all, other exits, another entry, or mostly nothing."""
+        some = (Reason.SQUARE_OFF, self.exits(), self.exits(), self.entries()[0])
+        return self.one(*[None] * 40, *some)
 
 
 class Pass:
@@ -144,9 +144,11 @@ class Pass:
         self.prices.update(records[is_traded])
         self.prices.update_quotes(records[~is_traded])
 
-    def happen(self, what: Reason | Exits | None) -> None:
-        """Close all for a reason, or change the exits of the oldest entry."""
-        if isinstance(what, Reason):
+    def happen(self, what: Any) -> None:
+        """Close all for a reason, change the exits of the oldest entry, or hold another one."""
+        if isinstance(what, tuple):
+            self.hold(*what)
+        elif isinstance(what, Reason):
             self.record(events.FlattenRequested(at=self.now, reason=what))
         elif what is not None and (held := self.book.held_entries()):
             entry_id = held[0].request.order_id
@@ -183,6 +185,29 @@ def test_what_a_pass_leaves_out_would_change_nothing() -> None:
                 account.look()
                 account.look()  # so that what changed is quiet again
                 account.expect_what_the_book_says()
+
+
+def test_what_an_exit_changes_is_looked_at_in_the_same_pass() -> None:
+    """A subscriber wants all closed when the first entry is."""
+    account = Pass([("A", Side.BUY, Exits(stop_price=Decimal(99))), ("A", Side.BUY, None)])
+    first, second = (entry.request.order_id for entry in account.book.held_entries())
+
+    def record(event: Event) -> None:
+        account.record(event)
+        if isinstance(event, events.ExitTriggered) and event.entry_id == first:
+            account.happen(Reason.DAILY_LOSS)
+
+    account.exits._manager.record = record  # type: ignore[method-assign]
+    with clock.driven_by(account.clock), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExitManager, "_work_on", not_at_all)
+        for price in (100, 100, 98):
+            account.receive([("A", Decimal(price), 0, 0, 0)])
+            asyncio.run(account.exits.step())
+    assert account.book.exit_reason == {first: Reason.STOP, second: Reason.DAILY_LOSS}
+
+
+async def not_at_all(*_: object) -> None:
+    """Work on no exit."""
 
 
 def test_a_position_is_looked_at_only_when_its_price_matters(
