@@ -41,7 +41,7 @@ order = typer.Typer(
 # of what no column of an account decides, by the code of the answer
 REMEDIES = {
     "UNKNOWN": "`./bourse list symbols` has the symbols, `./bourse orders` the ids",
-    "PRICE": "give a price that a share can have",
+    "PRICE": "give shares and a price that an order can have",
     "TICK": "give a price in whole ticks: see tick_size in seeds/reference/instruments.csv",
     "LOT": "give whole lots: see lot_size in seeds/reference/instruments.csv",
     "FREEZE": "order less at once: see freeze_quantity in seeds/reference/instruments.csv",

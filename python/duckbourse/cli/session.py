@@ -375,8 +375,7 @@ def journal(
     notes.print("`./bourse build` loads them into the portfolio of the account's name")
     if row := _missing_portfolio(chosen):
         notes.print(f"{PORTFOLIOS} has no row of {chosen.account}; append this one first:")
-        # to be pasted, so that nothing may break the line
-        print(row)
+        notes.print(row, markup=False, highlight=False, soft_wrap=True)  # to be pasted
 
 
 def _missing_portfolio(session: SessionFolder) -> str:

@@ -65,7 +65,7 @@ class HandOrders:
         wanted = self._with_our_id(wanted)
         match wanted.action:
             case _ if odd := _odd_number(wanted):
-                answer: Answer | Callable[[], Answer] = _refused(odd)
+                answer: Answer | Callable[[], Answer] = _refused(odd, code="PRICE")
             case "buy" | "sell":
                 answer = await self._place(command, wanted)
             case "cancel":

@@ -1052,7 +1052,8 @@ def test_what_only_closes_has_no_exits(market: Market) -> None:
         to_end=False,
     )
     assert "it only closes what was opened by hand of A" in answered(market, "two").message
-    assert answered(market, "three").message == "15 of 15 A filled at 100.00"
+    opens = "10 close what is held, and 5 open a short position"
+    assert answered(market, "three").message == f"15 of 15 A filled at 100.00; {opens}"
     assert trader.book.quantity("A", Product.MIS) == -5
 
 

@@ -134,7 +134,10 @@ def test_a_close_counts_what_a_sale_that_turned_the_position_opened(market: Mark
     }
     trader = market.trade(TICKS, at_tick=do, to_end=False)
     assert trader.book.quantity("A", Product.MIS) == 0
-    assert answered(market, "turn").message == "25 of 25 A filled at 102.60"
+    assert answered(market, "turn").message == (
+        "25 of 25 A filled at 102.60; 20 close what is held, and 5 open a short position without a"
+        " stop"
+    )
     assert answered(market, "two").message == "closed 25 of 25 A"
 
 
