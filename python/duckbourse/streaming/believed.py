@@ -22,7 +22,8 @@ class TickFilter:
     `closes` are the prior closes, and `bands` the lowest and highest price of the day, by symbol.
 
     A price outside the price band, or further than `max_move_pct` from the last one, waits until
-    the next tick is no further from it than that: the two confirm each other. A trade that is
+    the next trade is no further from it than that: the two confirm each other. The same trade that
+    is reported again, at the same time and volume of the day, confirms nothing. A trade that is
     older than the last of its symbol comes late and is not believed. The time of a trade that is
     more than MAX_AHEAD after its receipt is not believed, so that it makes no later tick late.
     """
@@ -41,6 +42,9 @@ class TickFilter:
         self._price = np.zeros(count, np.int64)
         self._traded_at = np.zeros(count, np.int64)
         self._waiting = np.zeros(count, np.int64)
+        # when the trade that waits was made, and the volume of the day with it
+        self._waiting_at = np.zeros(count, np.int64)
+        self._waiting_volume = np.zeros(count, np.int64)
         self._has_waiting = False
         self._low = np.ones(count, np.int64)
         self._high = np.full(count, np.iinfo(np.int64).max)
@@ -78,6 +82,7 @@ class TickFilter:
                     places.tolist(),
                     price.tolist(),
                     traded_at.tolist(),
+                    records["cumulative_volume"].tolist(),
                     (traded_at > latest).tolist(),
                     strict=True,
                 )
@@ -91,7 +96,10 @@ class TickFilter:
         found: Records = records[mask]
         return found
 
-    def _is_believed(self, place: int, price: int, traded_at: int, is_ahead: bool) -> bool:
+    def _is_believed(
+        self, place: int, price: int, traded_at: int, volume: int, is_ahead: bool
+    ) -> bool:
+        stated_at = traded_at
         if is_ahead:
             traded_at = int(self._traded_at[place])
         if traded_at < self._traded_at[place]:
@@ -99,8 +107,13 @@ class TickFilter:
         known, waiting = int(self._price[place]), int(self._waiting[place])
         is_usual = not known or abs(price - known) <= self._move * known
         is_usual &= bool(self._low[place] <= price <= self._high[place])
+        is_other = price != waiting or stated_at > self._waiting_at[place]
+        is_other |= volume > self._waiting_volume[place]
+        if not is_usual and waiting and not is_other:
+            return False
         if not is_usual and not (waiting and abs(price - waiting) <= self._move * waiting):
             self._waiting[place] = price
+            self._waiting_at[place], self._waiting_volume[place] = stated_at, volume
             self._has_waiting = True
             return False
         self._price[place] = price

@@ -74,6 +74,8 @@ def test_an_exposure_lists_what_its_code_reads(exposure: str, places: tuple[str,
     read = read_by(*places) - PRIVATE
     if exposure == "trading_loop":  # through models/bars/bars__symbol_days.live.sql
         read.add("bars__adjustment_factors")
+    if exposure == "pages":  # through the queries of sessions in market.py
+        read.add("scanners__session_minutes")
     assert exposures()[exposure] == read
 
 

@@ -61,6 +61,16 @@ def test_an_odd_price_waits_for_a_second(odd: float) -> None:
     assert believed(ticked, ("A", odd * 1.09, 2)) == [round(odd * 1.09, 6)]
 
 
+def test_a_trade_that_is_reported_again_confirms_nothing() -> None:
+    """A feed sends a packet for each change of the quote, with the same last trade."""
+    ticked = filter_of()
+    once, volume = ticks(("A", 60, 0)), ticks(("A", 60, 0))
+    volume["cumulative_volume"] = 10
+    assert not len(ticked.believed(once)) and not len(ticked.believed(once))
+    # another trade of the same instant
+    assert len(ticked.believed(volume)) == 1
+
+
 def test_an_odd_price_is_forgotten_after_a_usual_one() -> None:
     ticked = filter_of()
     assert believed(ticked, ("A", 1000, 0)) == []
@@ -163,7 +173,7 @@ def test_each_tick_is_compared_with_the_last_one_that_was_believed(
     ticked = filter_of(price_band_pct=band)
     low, high = instrument(price_band_pct=band).price_band
     last = {symbol: (100.0, 0.0) for symbol in SYMBOLS}
-    waiting: dict[str, float] = {}
+    waiting: dict[str, tuple[float, float]] = {}
     wanted = []
     for symbol, price, when in known:
         before, before_at = last[symbol]
@@ -172,9 +182,11 @@ def test_each_tick_is_compared_with_the_last_one_that_was_believed(
         is_odd = abs(price - before) > 0.1 * before
         if symbol == "A" and high is not None:
             is_odd |= not low <= price <= high
-        known_odd = waiting.get(symbol)
-        if is_odd and (known_odd is None or abs(price - known_odd) > 0.1 * known_odd):
-            waiting[symbol] = price
+        odd, odd_at = waiting.get(symbol, (0.0, 0.0))
+        if is_odd and price == odd and when <= odd_at:
+            continue
+        if is_odd and abs(price - odd) > 0.1 * odd:
+            waiting[symbol] = price, when
             continue
         waiting.pop(symbol, None)
         last[symbol] = price, when

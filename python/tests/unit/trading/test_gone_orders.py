@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from duckbourse import clock
-from duckbourse.errors import BrokerRejected
+from duckbourse.errors import BrokerRejected, BrokerUnclear
 from duckbourse.orders.book import Book
-from duckbourse.orders.broker import OrderReport
+from duckbourse.orders.broker import OrderReport, TradeReport, Update
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import GRACE_SECONDS
@@ -46,11 +48,12 @@ class Unmoving(Venue):
         raise BrokerRejected("modifications are blocked")
 
 
-def fallen(tmp_path: Path, venue: type[Venue], seconds: int) -> Book:
+def fallen(tmp_path: Path, venue: type[Venue], seconds: int, *, rests: bool = False) -> Book:
     """Fall through the stop at 98, to 85 and trade there: nobody buys before the price is there."""
     day = Day(tmp_path / "day")
     day.venue_class = venue
     day.grace_seconds = GRACE_SECONDS
+    day.capabilities |= {"can_rest_stops": rests}
     fall: list[dict[str, Any]] = [
         {
             **tick(at(9, 45), 97 - min(second, 12)),
@@ -88,7 +91,47 @@ def test_a_list_of_orders_that_is_empty_for_a_while_says_nothing(tmp_path: Path)
             is_blind = at(9, 47) <= clock.now() < at(9, 47) + timedelta(seconds=25)
             return [] if is_blind else found
 
-    book = fallen(tmp_path, Blind, 120)
+    book = fallen(tmp_path, Blind, 120, rests=True)
     assert book.open_positions() == []
     assert "no more" not in "".join(each.message for each in book.orders.values())
     assert book.unowned() == {}
+
+
+@pytest.mark.parametrize("is_simulated", [False, True])
+def test_what_the_broker_did_not_say_is_asked_for_again(tmp_path: Path, is_simulated: bool) -> None:
+    """The broker is down for longer than a look-up takes; then it has filled the exit."""
+
+    class Down(Venue):
+        async def place(self, request: Request) -> str:
+            broker_order_id = await super().place(request)
+            self._refuse_now()
+            return broker_order_id
+
+        async def orders(self) -> Sequence[OrderReport]:
+            self._refuse_now()
+            return await super().orders()
+
+        async def trades(self) -> Sequence[TradeReport]:
+            self._refuse_now()
+            return await super().trades()
+
+        def _refuse_now(self) -> None:
+            if at(9, 47) <= clock.now() < at(9, 50):
+                raise BrokerUnclear("no connection")
+
+        async def updates(self) -> AsyncIterator[Update]:
+            async for update in super().updates():
+                if not at(9, 47) <= clock.now() < at(9, 50):
+                    yield update
+
+    day = Day(tmp_path / "day")
+    day.venue_class = Down
+    day.capabilities |= {"is_simulated": is_simulated, "can_rest_stops": False}
+    fall: list[dict[str, Any]] = [
+        {**tick(at(9, 45), 97), "at": at(9, 47) + timedelta(seconds=second)}
+        for second in range(300)
+    ]
+    book = day.traded([*ENTERED, *quiet(2), *fall]).book
+    assert book.open_positions() == []
+    assert not [each for each in book.open_orders() if each.state is State.UNKNOWN]
+    assert day.held() == 0

@@ -78,6 +78,7 @@ class Day:
         self.journal = MemoryJournal()
         self.venue_class = Venue
         self.grace_seconds = 0.0
+        self.capabilities = {"can_rest_stops": True, "is_simulated": False}
         self.trades: Sequence[TradeReport] = ()
         self.orders: Sequence[OrderReport] = ()
 
@@ -86,7 +87,7 @@ class Day:
         """Yield the venue, which lives on where the loop does not."""
         rules = FillRules(slippage_bps=Decimal(0), latency_ms=0)
         venue = self.venue_class(self.market.folder, {"A": Decimal("0.01")}, CAPITAL, rules)
-        venue.capabilities = replace(Venue.capabilities, can_rest_stops=True)
+        venue.capabilities = replace(Venue.capabilities, **self.capabilities)
         try:
             yield venue
         finally:
