@@ -414,7 +414,7 @@ def _ended_by(
     """Return what to raise instead of an error with which code of others ended the process."""
     kind = PositionsLeft if unwatched(trader) else TradingError
     return kind(
-        f"{folder.account} was ended by {error!r}, which code of others raised",
+        f"{folder.account} was ended by {error!r}, which third-party code raised",
         f"{folder.log} has the log; correct it, and run the same command again",
     )
 

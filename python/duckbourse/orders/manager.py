@@ -218,22 +218,33 @@ class Manager:
             and order.request.order_id != request.order_id
         )
 
-    def closable_quantity(self, entry: Order) -> int:
+    def closable_quantity(self, entry: Order, *, beside_stops: bool = False) -> int:
         """
         Return the shares of an entry that its exits may close: those held, as far as there are any.
 
-        While the broker is known to hold less than the book, exits close no more than it holds.
+        While the broker is known to hold less than the book, exits on that side close no more than
+        what is left of it, which a stop that rests shares with the other stops (`beside_stops`),
+        and any other exit only with exits at work. Where it holds more, or the other side holds
+        less, nothing is bounded.
         """
-        request = entry.request
+        request, sign = entry.request, entry.request.side.sign
         held, key = self.book.held_quantity(request.order_id), (request.symbol, request.product)
-        if key not in self.missing:
+        missing = self.missing.get(key, 0) * sign
+        if missing <= 0:
             return held
-        there = (self.book.quantity(*key) - self.missing[key]) * request.side.sign
+        of_side = sum(
+            self.book.held_quantity(each.request.order_id)
+            for each in self.book.held_entries()
+            if (each.request.symbol, each.request.product) == key
+            and each.request.side is request.side
+        )
+        there = max(of_side, self.book.quantity(*key) * sign) - missing
         others = sum(
             order.open_quantity
             for order in self.book.open_orders_of(request.symbol, request.side.other)
             if order.request.product is request.product
             and order.request.entry_id not in (None, request.order_id)
+            and (beside_stops or not order.is_resting)
         )
         return min(held, max(0, there - others))
 
@@ -769,9 +780,9 @@ class Manager:
 
     def _end_forgotten(self, order_id: str) -> None:
         """End an order that the broker had and has no more: what it was for can be tried again."""
-        reason = f"the broker has order {order_id} no more, which it had acknowledged"
+        reason = f"the broker no longer has order {order_id}, which it had acknowledged"
         log.error("an order is gone", order_id=order_id)
-        self.advance(order_id, State.CANCELLED, message="the broker has it no more")
+        self.advance(order_id, State.CANCELLED, message="the broker no longer has it")
         self.set_state(TradingState.HALTED, reason, "orders")
 
     def _seconds_since_sent(self, order: Order, began: float) -> float:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from duckbourse import clock
+from duckbourse.errors import BrokerError
 from duckbourse.orders import events
 from duckbourse.orders.book import NOT_STARTED, Book, Key
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
@@ -43,6 +44,10 @@ class Statement(NamedTuple):
     funds: Funds | None
 
 
+# how long after the last answer it still bounds what exits close
+MISSING_SECONDS = 60.0
+
+
 class Reconciliation:
     """Compares the book of a manager with its broker, and books what it missed."""
 
@@ -52,6 +57,7 @@ class Reconciliation:
         self._pending_before: set[str] = set()
         self._differences_before: tuple[str, ...] = ()
         self._missing: dict[Key, int] = {}
+        self._compared_at = clock.elapsed_seconds()
         self._open_there: dict[str, OrderReport] = {}
 
     @property
@@ -74,6 +80,9 @@ class Reconciliation:
         for _ in range(RETRIES):
             if not found:
                 break
+            # nothing of ours should be open that no loop knows of, whatever else differs
+            for report in self._open_there.values():
+                await self._manager.cancel_ended(report)
             found, explained = await self._compared()
         for order in list(self.book.open_orders()):
             self._manager.clear_pending(order.request.order_id)
@@ -96,7 +105,14 @@ class Reconciliation:
             if order.is_cancel_pending or order.is_modify_pending
         }
         before, open_before = self._missing, self._open_there
-        found, explained = await self._compared()
+        try:
+            found, explained = await self._compared()
+        except BrokerError:
+            # what it held then says nothing of now, and must not keep an exit from being sent
+            if clock.elapsed_seconds() - self._compared_at >= MISSING_SECONDS:
+                self._missing, self._manager.missing = {}, {}
+            raise
+        self._compared_at = clock.elapsed_seconds()
         # one that changes while it stands goes on to stand
         self._manager.missing = {
             key: shares

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from datetime import date
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from duckbourse import clock
 from duckbourse.errors import ConfigurationError, JournalBusy
@@ -84,11 +85,11 @@ def move_cash(
 
 
 def _refuse_date(folder: SessionFolder, value_date: date | None) -> None:
-    first = sessions_of(folder)[0]
-    if value_date is not None and not first <= value_date <= clock.now().date():
+    first, today = sessions_of(folder)[0], clock.now().astimezone(ZoneInfo(folder.zone_name)).date()
+    if value_date is not None and not first <= value_date <= today:
         raise ConfigurationError(
-            f"no cash can be booked for {value_date}: {folder.account} began on {first}, and no"
-            " day to come is known",
+            f"no cash can be booked for {value_date}: {folder.account} began on {first}, and"
+            " the future is not known",
             "give a day since then, or leave --date out",
         )
 

@@ -204,7 +204,7 @@ def _decoded(path: Path, kind: type[T]) -> T:
     # of a pipe or a device, nothing is awaited and nothing read
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("it is no file")
+            raise ValueError("it is not a regular file")
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
@@ -279,11 +279,11 @@ class Inbox:
         is invalid or cannot be read is set aside.
         """
         suffixes = (".json", ".taken") if self._is_first else (".json",)
-        self._is_first = False
         found = []
         waiting: list[Path] = []
         with suppress(FileNotFoundError):  # nothing was sent yet
             waiting = [path for path in self._commands.iterdir() if path.suffix in suffixes]
+        self._is_first = False
         for path in sorted(waiting):
             taken = path.with_suffix(".taken")
             try:

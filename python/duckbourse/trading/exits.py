@@ -97,8 +97,11 @@ class ExitManager:
         prices: LastPrices,
         publication: Callable[[], Publication],
         patience_seconds: float | None = None,
+        may_be_lifted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._manager = manager
+        # whether a start would lift the state of now, unlike one that an exit asks for
+        self._may_be_lifted = may_be_lifted
         self._prices = prices
         self._publication = publication
         # where the broker can rest a stop, what closes a position while the loop is down
@@ -274,11 +277,13 @@ class ExitManager:
                 self._failures[what, order_id] = repr(error)
                 log.exception("failed", what=what, order_id=order_id)
             handle(error)
-            if self.book.state is TradingState.ACTIVE:
+            if self.book.state is TradingState.ACTIVE or self._may_be_lifted():
                 order = self.book.orders.get(order_id)
                 of = f" of {order.request.symbol}" if order else ""
                 reason = f"{what}{of} failed: {error!r}"
-                self._manager.set_state(TradingState.REDUCING, reason, "exits")
+                is_halted = self.book.state is TradingState.HALTED
+                state = TradingState.HALTED if is_halted else TradingState.REDUCING
+                self._manager.set_state(state, reason, "exits")
         else:
             self._failures.pop((what, order_id), None)
 
@@ -572,9 +577,11 @@ class ExitManager:
             f"order {order.broker_order_id} to {order.request.side} {order.open_quantity}"
             for order in strange
         )
-        what = f"{entered.symbol} is closed beside {named}, which is not ours: cancel it there"
-        if self.book.state is not TradingState.HALTED:
-            self._manager.set_state(TradingState.HALTED, what, "exits")
+        what = (
+            f"{entered.symbol} is being closed while {named}, not one of ours, is open at the"
+            " broker: cancel it at the broker"
+        )
+        self._halt(what)
         return what
 
     def _has_turn(self, entry_id: str, work: Work) -> bool:
@@ -586,11 +593,14 @@ class ExitManager:
             work.detail = f"the broker takes no more requests for {seconds:.1f} seconds"
             return False
         work.detail = "the session has no requests left: close it at the broker"
-        if self.book.state is not TradingState.HALTED:
-            symbol = self.book.orders[entry_id].request.symbol
-            reason = f"{symbol} cannot be closed: {work.detail}"
-            self._manager.set_state(TradingState.HALTED, reason, "exits")
+        symbol = self.book.orders[entry_id].request.symbol
+        self._halt(f"{symbol} cannot be closed: {work.detail}")
         return False
+
+    def _halt(self, reason: str) -> None:
+        """Halt, unless a halt stands that no start lifts."""
+        if self.book.state is not TradingState.HALTED or self._may_be_lifted():
+            self._manager.set_state(TradingState.HALTED, reason, "exits")
 
     def _count_refusals(self, entry_id: str, work: Work) -> None:
         """Count each try that was denied, rejected or not placed; a filled one ends their row."""
@@ -607,13 +617,9 @@ class ExitManager:
             work.next_try_at = clock.session_seconds() + pause
             work.refusal_count += 1
             work.detail = f"refused: {order.message}"
-        if work.refusal_count >= REFUSALS_THAT_HALT and self.book.state is not TradingState.HALTED:
+        if work.refusal_count >= REFUSALS_THAT_HALT:
             symbol = self.book.orders[entry_id].request.symbol
-            self._manager.set_state(
-                TradingState.HALTED,
-                f"{symbol} could not be closed in {work.refusal_count} tries, which go on",
-                "exits",
-            )
+            self._halt(f"{symbol} could not be closed in {work.refusal_count} tries, which go on")
 
     async def _reprice(self, entry_id: str, order: Order, work: Work) -> None:
         """Give a working exit another limit, after some time or if the price has left it behind."""

@@ -192,7 +192,9 @@ class Trader:
         self._ticked_at: float | None = None
         is_simulated = manager.broker.capabilities.is_simulated
         patience = None if is_simulated else ANSWER_PATIENCE_SECONDS
-        self.exits = ExitManager(manager, self.prices, lambda: self.publication, patience)
+        self.exits = ExitManager(
+            manager, self.prices, lambda: self.publication, patience, self._may_be_lifted
+        )
         # everything else that is sent
         self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
@@ -534,6 +536,12 @@ class Trader:
     def _on_failure(self, what: str, error: BaseException) -> None:
         log.error("failed", what=what, exc_info=error)
         self._downgrade_to(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
+
+    def _may_be_lifted(self) -> bool:
+        """Return whether a start would lift the state of now without a person."""
+        return self.reconciliation.may_be_lifted or (
+            self.book.state is TradingState.REDUCING and self.book.state_by == BY_STRATEGIES
+        )
 
     def _downgrade_to(self, state: TradingState, reason: str, by: str) -> None:
         # what strategies have reduced is lifted by a start, and other reasons are not

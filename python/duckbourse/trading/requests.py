@@ -38,8 +38,9 @@ def outcome(
     elif not is_traded(session):
         is_obeyed = None
         message = f"{name} requested; no loop is running, and the next one acts on it at its start"
-        if left := interruption(session, *read(session)):
-            message += f"; {left}"
+        with suppress(BourseError):  # the request stands, whatever is left cannot be read
+            if left := interruption(session, *read(session)):
+                message += f"; {left}"
         if lifted := _waiting_halts(session, path):
             message += f"; it lifts what waits too: {', '.join(lifted)}"
     elif name == "resume" and withdraw(path):

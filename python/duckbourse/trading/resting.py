@@ -210,7 +210,10 @@ class RestingStops:
             ):
                 continue
             if request.order_id == entered.order_id:
-                return min(max(0, held - closing), self._manager.closable_quantity(entry))
+                return min(
+                    max(0, held - closing),
+                    self._manager.closable_quantity(entry, beside_stops=True),
+                )
             closing = max(0, closing - held)  # the oldest are closed first
         return 0
 

@@ -613,16 +613,19 @@ def interruption(folder: SessionFolder, book: Book, recorded: Sequence[Event]) -
     """
     Say that a session was interrupted with something open, and which command goes on with it.
 
-    Return an empty text if a loop trades it, if it has ended, or if nothing is open.
+    Return an empty text if a loop trades it, if it has ended, if another one followed, or if
+    nothing is open.
     """
     left = what_is_open(book)
     if not left or has_ended(folder, recorded) or is_traded(folder):
         return ""
+    if folder.session_date != latest(folder.account, None).session_date:
+        return ""
     until = traded_until(recorded)
     at = f" at {until.astimezone(ZoneInfo(folder.zone_name)):%H:%M:%S}" if until else ""
     return (
-        f"interrupted{at}, and no loop watches what is left, {left}: `{resumption(folder)}` goes"
-        " on with it"
+        f"interrupted{at}, and no loop watches what is left, {left}: `{resumption(folder)}`"
+        " continues it"
     )
 
 
@@ -750,7 +753,7 @@ def latest(account: str | None, session_date: date | None) -> SessionFolder:
         asked = did_you_mean(account, accounts)
         remedies = [f"the accounts are {', '.join(accounts)}"]
     elif session_date and session_date > clock.now().date():
-        remedies = ["choose a day that is not to come"]
+        remedies = ["the date is in the future"]
     elif session_date and any(session_date < _folder_of(each).session_date for each in files):
         remedies = ["the account is past it, and sessions go forward"]
     if others := sorted(_files(), key=lambda each: each.stat().st_mtime):

@@ -790,7 +790,7 @@ def test_an_order_that_the_broker_lost_is_ended_and_halts(tmp_path: Path) -> Non
         assert harness.book.orders[order_id].state is State.CANCELLED
         assert harness.book.state is TradingState.HALTED
         assert harness.book.state_reason == (
-            f"the broker has order {order_id} no more, which it had acknowledged"
+            f"the broker no longer has order {order_id}, which it had acknowledged"
         )
 
     run(tmp_path, play)

@@ -12,11 +12,12 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import duckdb
 import hypothesis
@@ -647,7 +648,7 @@ def test_what_an_interrupted_session_left_is_named_with_the_command_that_goes_on
     at_work(journal, Side.BUY, "one", 10)
     journal.close()
     command = f"`./bourse trade --account test --date {folder.session_date} --scanner crp --seed 2`"
-    said = f"no loop watches what is left, positions open: A +10: {command} goes on with it"
+    said = f"no loop watches what is left, positions open: A +10: {command} continues it"
     assert said in report()["unwatched"][0]["interruption"]
     positions("test")
     assert said in " ".join(capsys.readouterr().err.split())
@@ -1325,6 +1326,31 @@ def test_cash_is_booked_for_no_day_to_come_or_before_the_first_session() -> None
     assert move_cash(
         folder, events.CashKind.DEPOSIT, Decimal(5), "one", value_date=folder.session_date
     )[1]
+
+
+def test_the_day_of_cash_is_that_of_the_exchange() -> None:
+    """After midnight in India it is still the day before in London."""
+    begin(0)
+    folder = latest("test", None)
+    next_day = FIRST + timedelta(days=1)
+    after_midnight = datetime.combine(next_day, time(1), ZoneInfo(folder.zone_name))
+    with clock.driven_by(lambda: after_midnight):
+        assert move_cash(folder, events.CashKind.DEPOSIT, Decimal(5), "one", value_date=next_day)[1]
+    with (
+        clock.driven_by(lambda: after_midnight - timedelta(hours=2)),
+        pytest.raises(ConfigurationError, match="no cash can be booked"),
+    ):
+        move_cash(folder, events.CashKind.DEPOSIT, Decimal(5), "two", value_date=next_day)
+
+
+def test_a_session_that_another_one_followed_is_not_gone_on_with() -> None:
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    before = latest("test", None)
+    assert "continues it" in interruption(before, *read(before))
+    begin(1)
+    past = latest("test", before.session_date)
+    assert interruption(past, *read(past)) == ""
 
 
 @pytest.mark.parametrize("text", ["1e30", "1e999999", "9" * 40, "sNaN", "-1", "0", "0.001"])

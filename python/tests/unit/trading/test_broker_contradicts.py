@@ -363,7 +363,7 @@ def test_an_order_that_is_not_ours_keeps_no_exit_from_leaving(
     assert book.open_positions() == []
     if not rests_stops:
         assert book.state is TradingState.HALTED
-        assert "to sell 200, which is not ours" in book.state_reason
+        assert "to sell 200, not one of ours" in book.state_reason
     sold = [trade.fill.filled_at for trade in day.trades if trade.fill.side is Side.SELL]
     assert max(sold) < at(9, 47, 5)
 
@@ -449,3 +449,43 @@ def test_an_exit_whose_call_ends_without_an_answer_is_looked_up(
     book = traded(day, FALLING)
     assert day.held() == 0
     assert book.open_positions() == []
+
+
+def test_an_order_that_ended_here_is_cancelled_there_by_the_next_start(tmp_path: Path) -> None:
+    """The next start found it open at the broker, and neither cancelled it nor traded."""
+
+    class There(Venue):
+        async def place(self, request: Request) -> str:
+            if request.reason is Reason.ENTRY:
+                return await super().place(request)
+            await super().place(replace(request, limit_price=Decimal(120)))
+            raise BrokerRejected("503 gateway")
+
+    day = Unresting(tmp_path / "day")
+    day.venue_class = There
+    day.traded([*ENTERED, *quiet(2), *quiet(3, 97)[115:118]])
+    assert {each.state for each in day.orders[1:]} == {State.OPEN}
+    left = len(day.orders)
+    day.venue_class = Venue
+    later = [dict(each, at=each["at"] + timedelta(minutes=5)) for each in quiet(2, 96)]
+    day.traded(later)  # which asserts that nothing differs at its start
+    assert {each.state for each in day.orders[1:left]} == {State.CANCELLED}
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_what_a_broker_that_is_silent_held_once_bounds_no_exit(
+    tmp_path: Path, is_down: bool
+) -> None:
+    """A person sells the shares and buys them back, and the broker does not say so any more."""
+    sold = {"side": Side.SELL, "quantity": 198, "limit_price": Decimal(90)}
+    back = {"side": Side.BUY, "quantity": 198, "limit_price": Decimal(110)}
+    day = app_day(tmp_path / "day", False, (at(9, 45, 20), sold), (at(9, 47, 10), back))
+
+    class Silent(day.venue_class):  # type: ignore[misc,name-defined]
+        async def positions(self) -> Any:
+            if is_down and clock.now() >= at(9, 47, 5):
+                raise BrokerUnclear("positions are down")
+            return await super().positions()
+
+    day.venue_class = Silent
+    assert traded(day, [*quiet(4), *quiet(9, 96)[235:]]).open_positions() == []

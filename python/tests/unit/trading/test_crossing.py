@@ -120,3 +120,23 @@ def test_two_sides_cross_where_no_order_may_close_one_of_them(
     assert left == ([0, 0] if is_crossed else [10, 10])
     assert (book.cash_amount, book.positions, book.unowned()) == before
     expect_what_all_fills_leave(book)
+
+
+@pytest.mark.parametrize(
+    ("missing", "long", "short"),
+    [(0, 10, 10), (3, 10, 10), (13, 7, 10), (25, 0, 10), (-3, 10, 7), (-13, 10, 0)],
+)
+def test_what_the_broker_lacks_bounds_the_side_that_it_lacks(
+    missing: int, long: int, short: int
+) -> None:
+    """The net of the account bounded both sides, so that the smaller one could never be left."""
+    book = book_with()
+    long_entry = held(book, "x", Side.BUY)
+    held(book, "x2", Side.BUY)
+    short_entry = held(book, "y", Side.SELL)
+    manager = SimpleNamespace(book=book, missing={("A", Product.MIS): missing})
+
+    def closable(entry: Request) -> int:
+        return Manager.closable_quantity(cast("Manager", manager), book.orders[entry.order_id])
+
+    assert (closable(long_entry), closable(short_entry)) == (long, short)

@@ -93,7 +93,7 @@ def test_a_list_of_orders_that_is_empty_for_a_while_says_nothing(tmp_path: Path)
 
     book = fallen(tmp_path, Blind, 120, rests=True)
     assert book.open_positions() == []
-    assert "no more" not in "".join(each.message for each in book.orders.values())
+    assert "no longer" not in "".join(each.message for each in book.orders.values())
     assert book.unowned() == {}
 
 
