@@ -119,6 +119,8 @@ def rounds(folder: Path, count: int) -> None:
 
     async def recovered() -> tuple[str, ...]:
         try:
+            # the exchange trades on while an order is looked up; here no update tells of that
+            await Reconciliation(manager).recover()
             return await Reconciliation(manager).recover()
         finally:
             await broker.disconnect()
