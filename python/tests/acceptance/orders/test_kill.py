@@ -119,7 +119,7 @@ def rounds(folder: Path, count: int) -> None:
 
     async def recovered() -> tuple[str, ...]:
         try:
-            # the exchange trades on while an order is looked up; here no update tells of that
+            # the exchange trades on while an order is looked up, and no updates are followed here
             await Reconciliation(manager).recover()
             return await Reconciliation(manager).recover()
         finally:
