@@ -61,6 +61,8 @@ FAULTS = st.builds(
 # the longest that an exit may take where the market trades and the venue accepts: two look-ups of
 # an order whose answers were lost, and two reconciliations
 PATIENCE = timedelta(seconds=150)
+# percent of the prior close, which is 100
+BAND = Decimal(40)
 # people are notified of what is open each minute, between two ticks
 NOTIFIED_WITHIN = timedelta(seconds=65)
 
@@ -106,6 +108,8 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> Day:
     The market goes on until the close, a quarter of an hour later, or until nothing is open.
     """
     ticks = path_of_prices(moves, timedelta(seconds=2), at(9, 45, 1))
+    for each in ticks:  # no exchange trades beyond its price band
+        each["price"] = min(max(each["price"], 100 - BAND), 100 + BAND)
     square_off_at: datetime = max(ticks[-1]["at"], at(9, 53))
     closes_at = square_off_at + SQUARE_OFF_LEAD
     last = ticks[-1]
@@ -119,7 +123,7 @@ def traded(folder: Path, moves: list[tuple[str, int]], faults: Faults) -> Day:
             square_off_time=local.time(),
             entry_cutoff_time=(local - timedelta(seconds=30)).time(),
         ),
-        instruments={"A": instrument(price_band_pct=Decimal(40))},
+        instruments={"A": instrument(price_band_pct=BAND)},
         signals=signals_of_day(),
         closes=closes_at,
     )
