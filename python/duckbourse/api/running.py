@@ -20,29 +20,41 @@ MOST_CONNECTIONS = 500
 
 
 def protocol_of(seconds: float) -> type[H11Protocol]:
-    """Return a protocol on which the head of a request ends within so many seconds."""
+    """
+    Return a protocol on which the head of a request ends within so many seconds.
+
+    So does the rest of a body after its request was answered: refused, or too slow.
+    """
 
     class Timed(H11Protocol):
         _ends: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._await_head()
+            self._close_later()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            # between two requests, uvicorn's own time of keeping alive applies
-            is_in_head = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
-            if not is_in_head:
-                self._forget()
-            elif self._ends is None:
-                self._await_head()
+            self._bound()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._bound()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._forget()
             super().connection_lost(exc)
 
-        def _await_head(self) -> None:
+        def _bound(self) -> None:
+            # between two requests, uvicorn's own time of keeping alive applies
+            is_in_head = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+            is_answered = self.conn.our_state is h11.DONE
+            if not is_in_head and not (is_answered and self.conn.their_state is h11.SEND_BODY):
+                self._forget()
+            elif self._ends is None:
+                self._close_later()
+
+        def _close_later(self) -> None:
             self._ends = self.loop.call_later(seconds, self.transport.close)
 
         def _forget(self) -> None:

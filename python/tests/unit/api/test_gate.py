@@ -145,6 +145,25 @@ def test_a_request_that_never_ends_is_ended(tmp_path: Path, sent: bytes) -> None
             threading.Event().wait(0.15)
 
 
+def test_a_body_that_was_refused_keeps_no_connection(tmp_path: Path) -> None:
+    """Each piece of it would begin the time of keeping alive again."""
+    bounds = Bounds(head_seconds=1, requests_per_second=1_000)
+    with serving(published(tmp_path, 1), bounds=bounds) as found:
+        head = (
+            f"POST /api/live/halt HTTP/1.1\r\nHost: 127.0.0.1:{found.port}\r\n"
+            f"Authorization: Bearer {READ}\r\nContent-Length: 50000\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", found.port), timeout=30) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(12) == b"HTTP/1.1 403"
+            sent = 0
+            with pytest.raises(OSError):  # noqa: PT011  (reset, or a broken pipe)
+                while sent < 1_000:
+                    connection.sendall(b"x")
+                    sent += 1
+                    threading.Event().wait(0.02)
+
+
 def test_a_body_has_one_deadline_however_it_arrives() -> None:
     answers: list[Any] = []
 
