@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -99,6 +100,27 @@ def _socket_address(url: str) -> str:
     return url
 
 
+def _root_of(*hosts: str) -> Callable[[str], str]:
+    """Return a check of a broker's root address: one of its own hosts, or loopback."""
+
+    def checked(url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            port, host = parts.port, parts.hostname
+        except ValueError:
+            port, host, parts = 0, None, urlsplit("")
+        is_bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+        is_own = parts.scheme == "https" and host in hosts and port is None
+        is_local = parts.scheme == "http" and host in LOOPBACK and port != 0
+        if not is_bare or not (is_own or is_local):
+            own = "".join(f"https://{each}, or " for each in hosts)
+            reason = f"it is not {own}http:// on 127.0.0.1"
+            raise PydanticCustomError("root", "{reason}", {"reason": reason})
+        return url.rstrip("/")
+
+    return checked
+
+
 def _signing_secret(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None:
         value = secret.get_secret_value()
@@ -163,8 +185,12 @@ class Settings(BaseSettings):
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     api_command_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     kite_api_key: SecretStr | None = None
+    kite_api_secret: SecretStr | None = None
     kite_access_token: SecretStr | None = None
+    kite_root: Annotated[str, AfterValidator(_root_of("api.kite.trade"))] = "https://api.kite.trade"
+    kite_algo_id: str | None = None
     kite_url: Annotated[str, AfterValidator(_socket_address)] = "wss://ws.kite.trade"
+    venue_root: Annotated[str, AfterValidator(_root_of())] = "http://127.0.0.1:8765"
     webhook_url: Annotated[SecretStr | None, AfterValidator(_address)] = None
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_signing_secret)] = None
     webhook_events: Annotated[frozenset[EventKind], NoDecode, BeforeValidator(_event_kinds)] = (
