@@ -53,7 +53,8 @@ def login(
     notes.print("log in at this address:")
     # the API key is in it, which is no secret without the other one
     results.print(session.login_url(root, api_key), markup=False, soft_wrap=True)
-    pasted = typer.prompt("the address to which it redirected", hide_input=True, err=True)
+    # it may be seen: it buys one token, with the API secret, and is spent by that
+    pasted = typer.prompt("the address to which it redirected", err=True)
     request_token = session.request_token_in(pasted)
     form = session.session_form(api_key, api_secret, request_token)
     token = asyncio.run(_bought(KiteClient(root, api_key), form))

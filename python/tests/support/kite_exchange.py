@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ from picows import (
     ws_create_server,
 )
 
+from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import BrokerRejected
 from duckbourse.orders.broker import OrderReport, TradeReport
@@ -88,6 +89,8 @@ class KiteExchange:
     skip_each: int = 0
     sent_count: int = 0
     variety: str = "regular"
+    # the market's time, that of its last tick
+    at: datetime = datetime(2010, 5, 28, 13, 0, tzinfo=UTC)
 
     def lose(self, how: str | None) -> None:
         self.lost = how
@@ -183,12 +186,13 @@ class KiteExchange:
             case "GET", ["portfolio", "holdings"]:
                 return []
             case "POST", ["venue", "ticks"]:
-                for row in json.loads(content, parse_float=Decimal):
+                for row in json.loads(content):
+                    self.at = max(self.at, datetime.fromisoformat(row["at"]))
                     self.paper.on_tick(
                         Tick(
                             row["instrument"].removeprefix(f"{self.name}:"),
                             datetime.fromisoformat(row["at"]),
-                            Decimal(str(row["price"])),
+                            Decimal(row["price"]),
                             row["quantity"],
                         )
                     )
@@ -359,6 +363,11 @@ class Served:
 @contextmanager
 def serving(exchange: KiteExchange) -> Iterator[Served]:
     """Serve until the end of the block."""
+    with clock.replayed_by(lambda: exchange.at):
+        yield from _serving(exchange)
+
+
+def _serving(exchange: KiteExchange) -> Iterator[Served]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

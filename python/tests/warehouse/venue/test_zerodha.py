@@ -1,0 +1,152 @@
+"""`./bourse login zerodha` and `./bourse trade --broker zerodha`, against a fake exchange."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.orders.book import Book, rebuild_book
+from duckbourse.orders.journal import read_journal
+from duckbourse.orders.order import Reason
+from duckbourse.settings import PROJECT
+from duckbourse.trading.publication import load
+from duckbourse.trading.session import tick_sizes_of
+from duckbourse.warehouse import open_published
+from tests.support.kite_exchange import (
+    ACCESS_TOKEN,
+    API_KEY,
+    API_SECRET,
+    REQUEST_TOKEN,
+    KiteExchange,
+    Served,
+    serving,
+)
+from tests.support.waiting import HANG_SECONDS
+from tests.support.warehouse import Warehouse
+
+DAY = date(2010, 5, 28)
+SECRETS = (API_SECRET, ACCESS_TOKEN)
+
+
+@dataclass
+class Rehearsal:
+    """Commands against an exchange, with a data folder of their own."""
+
+    data: Path
+    served: Served
+    printed: str = ""
+
+    @property
+    def exchange(self) -> KiteExchange:
+        return self.served.exchange
+
+    def run(self, *words: str, typed: str = "", **environment: str) -> str:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("BOURSE_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "duckbourse.cli", *words],
+            env=kept
+            | {
+                "BOURSE_DATA_DIR": str(self.data),
+                "BOURSE_KITE_API_KEY": API_KEY,
+                "BOURSE_KITE_API_SECRET": API_SECRET,
+                "BOURSE_VENUE_ROOT": self.served.root,
+                "BOURSE_KITE_URL": self.served.stream,
+                "PYTHONPATH": str(PROJECT / "python"),
+                "COLUMNS": "200",
+            }
+            | environment,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=HANG_SECONDS,
+            check=False,
+        )
+        self.printed += done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def log_in(self) -> None:
+        address = f"https://127.0.0.1/?action=login&request_token={REQUEST_TOKEN}&status=success"
+        self.run("login", "zerodha", "--venue", typed=f"{address}\n")
+
+    def trade(self, *words: str) -> dict[str, Any]:
+        words = ("trade", "--date", str(DAY), "--broker", "zerodha", "--venue", *words, "--json")
+        found: dict[str, Any] = json.loads(self.run(*words))
+        return found
+
+    def book(self) -> Book:
+        (path,) = (self.data / "trading").glob("**/paper_us")
+        return rebuild_book(Decimal(100_000), read_journal(path), lambda _: None)
+
+
+@pytest.fixture
+def rehearsal(sample: Warehouse, tmp_path: Path) -> Iterator[Rehearsal]:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "duckbourse.duckdb").symlink_to(sample.data / "duckbourse.duckdb")
+    connection = open_published(sample.file)
+    publication = load(connection, "paper_us", DAY, frozenset())
+    connection.close()
+    paper = PaperBroker(
+        tmp_path / "exchange",
+        tick_sizes_of(publication),
+        publication.limits.capital_amount,
+        FillRules(latency_ms=0),
+        publication.charges,
+    )
+    try:
+        with serving(KiteExchange(paper)) as served:
+            yield Rehearsal(data, served)
+    finally:
+        paper.close()
+
+
+def compare(rehearsal: Rehearsal) -> Book:
+    """Compare the ledger with the exchange's book, to the paisa; nothing is placed twice."""
+    book, paper = rehearsal.book(), rehearsal.exchange.paper
+    trades = rehearsal.served.ask(paper.trades())
+    orders = rehearsal.served.ask(paper.orders())
+    assert set(Counter(each.order_id for each in orders).values()) == {1}
+    assert {each.order_id for each in orders} <= set(book.orders)
+    traded = Counter[tuple[str, str, int, Decimal]]()
+    for trade in trades:
+        fill = trade.fill
+        traded[fill.order_id, fill.symbol, fill.signed_quantity, fill.price] += 1
+    booked = Counter[tuple[str, str, int, Decimal]]()
+    for fill in book.fills.values():
+        assert not fill.is_provisional
+        booked[fill.order_id, fill.symbol, fill.signed_quantity, fill.price] += 1
+    assert booked == traded
+    funds = rehearsal.served.ask(paper.funds())
+    assert book.cash_amount == funds.cash_amount
+    assert book.open_positions() == []
+    assert rehearsal.served.ask(paper.positions()) == []
+    return book
+
+
+def test_a_session_is_traded_and_no_secret_is_written(rehearsal: Rehearsal) -> None:
+    rehearsal.log_in()
+    end = rehearsal.trade()
+    assert end["positions"] == []
+    book = compare(rehearsal)
+    filled = [order for order in book.orders.values() if order.filled_quantity]
+    assert sum(order.request.reason is Reason.ENTRY for order in filled) >= 8
+    written = {path: path.read_bytes() for path in rehearsal.data.rglob("*") if path.is_file()}
+    (token,) = (path for path in written if path.parent.name == "tokens")
+    assert token.stat().st_mode & 0o777 == 0o600
+    for secret in SECRETS:
+        assert secret not in rehearsal.printed
+        found = [path for path, content in written.items() if secret.encode() in content]
+        assert found in ([], [token])
