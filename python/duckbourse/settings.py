@@ -84,6 +84,9 @@ def _address(url: SecretStr | None) -> SecretStr | None:
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+KITE_STREAM, KITE_ROOT = "ws.kite.trade", "api.kite.trade"
+
+
 def _socket_address(url: str) -> str:
     """Return the address of a socket to which an access token may be sent."""
     try:
@@ -93,10 +96,10 @@ def _socket_address(url: str) -> str:
     except ValueError:
         host, usable = None, False
     usable = usable and bool(host) and not (parts.query or parts.fragment or parts.username)
-    if not usable or not (parts.scheme == "wss" or (parts.scheme == "ws" and host in LOOPBACK)):
-        raise PydanticCustomError(
-            "socket", "it is not an address of wss://, or of ws:// on 127.0.0.1"
-        )
+    is_own = usable and parts.scheme == "wss" and host == KITE_STREAM
+    is_local = usable and parts.scheme == "ws" and host in LOOPBACK
+    if not (is_own or is_local):
+        raise PydanticCustomError("socket", "it is not wss://ws.kite.trade, or ws:// on 127.0.0.1")
     return url
 
 
@@ -187,9 +190,9 @@ class Settings(BaseSettings):
     kite_api_key: SecretStr | None = None
     kite_api_secret: SecretStr | None = None
     kite_access_token: SecretStr | None = None
-    kite_root: Annotated[str, AfterValidator(_root_of("api.kite.trade"))] = "https://api.kite.trade"
+    kite_root: Annotated[str, AfterValidator(_root_of(KITE_ROOT))] = "https://api.kite.trade"
     kite_algo_id: str | None = None
-    kite_url: Annotated[str, AfterValidator(_socket_address)] = "wss://ws.kite.trade"
+    kite_url: Annotated[str, AfterValidator(_socket_address)] = f"wss://{KITE_STREAM}"
     venue_root: Annotated[str, AfterValidator(_root_of())] = "http://127.0.0.1:8765"
     webhook_url: Annotated[SecretStr | None, AfterValidator(_address)] = None
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_signing_secret)] = None

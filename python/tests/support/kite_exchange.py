@@ -84,9 +84,15 @@ class KiteExchange:
     refusals: list[tuple[int, str | None]] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     sockets: set[WSTransport] = field(default_factory=set)
-    # lets the answer of what was done not arrive, for each n-th order; and updates not be sent
+    # each n-th order has no answer, each n-th update is not sent or has an unknown status, and each
+    # n-th one drops the sockets; nobody may follow an exchange that is deaf
     lose_each: int = 0
     skip_each: int = 0
+    word_each: int = 0
+    drop_each: int = 0
+    is_deaf: bool = False
+    # how often that happened
+    fault_count: int = 0
     sent_count: int = 0
     variety: str = "regular"
     # the market's time, that of its last tick
@@ -285,15 +291,29 @@ class KiteExchange:
             if isinstance(update, TradeReport):
                 continue
             self.sent_count += 1
-            if self.skip_each and self.sent_count % self.skip_each == 0:
+            if self._is_each(self.skip_each):
                 continue
-            text = json.dumps({"type": "order", "data": self._order(update)}).encode()
+            order = self._order(update)
+            if self._is_each(self.word_each):
+                order["status"] = "AT THE EXCHANGE"
+            text = json.dumps({"type": "order", "data": order}).encode()
+            is_dropped = self._is_each(self.drop_each)
             for transport in list(self.sockets):
-                transport.send(WSMsgType.TEXT, text)
+                if is_dropped:
+                    transport.disconnect(graceful=False)
+                else:
+                    transport.send(WSMsgType.TEXT, text)
+
+    def _is_each(self, each: int) -> bool:
+        if not each or self.sent_count % each:
+            return False
+        self.fault_count += 1
+        return True
 
     def listener(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
         asked = parse_qs(urlsplit(request.path.decode()).query)
-        if asked.get("access_token") != [self.access_token]:
+        if self.is_deaf or asked.get("access_token") != [self.access_token]:
+            self.fault_count += 1
             response = WSUpgradeResponse.create_error_response(403, b"no")
             return WSUpgradeResponseWithListener(response, None)
         return _Follower(self)
@@ -390,6 +410,7 @@ def _serving(exchange: KiteExchange) -> Iterator[Served]:
                 place_count += 1
                 if exchange.lose_each and place_count % exchange.lose_each == 0:
                     self.close_connection = True
+                    exchange.fault_count += 1
                     return
             self.send_response(status)
             self.send_header("content-length", str(len(body)))

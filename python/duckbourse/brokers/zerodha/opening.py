@@ -1,4 +1,4 @@
-"""Opens Zerodha for an account: so far only at a venue on loopback, which moves no money."""
+"""Opens Zerodha for an account: only at a venue on loopback, where no money moves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ class VenueBroker(ZerodhaBroker):
 
 
 class VenueMarket:
-    """Lets the ticks that are traded on move the market of a venue, before the account acts."""
+    """
+    Lets the ticks that are traded on move the market of a venue, before the account acts.
+
+    `POST /venue/ticks` has a JSON list with `instrument` (NSE:INFY), `at`, `price` as text and
+    `quantity` of each, and `POST /venue/end` ends the session; both answer as Kite does.
+    """
 
     def __init__(self, client: KiteClient, tick_sizes: Mapping[str, Decimal]) -> None:
         self._client = client

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.journal import read_journal
+from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.settings import PROJECT
 from duckbourse.trading.publication import load
@@ -150,3 +152,35 @@ def test_a_session_is_traded_and_no_secret_is_written(rehearsal: Rehearsal) -> N
         assert secret not in rehearsal.printed
         found = [path for path, content in written.items() if secret.encode() in content]
         assert found in ([], [token])
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "lost answers": {"lose_each": 3},
+    "lost updates": {"skip_each": 2},
+    "no stream": {"is_deaf": True},
+    "an unknown status": {"word_each": 5},
+    "all of them": {"lose_each": 4, "skip_each": 3, "word_each": 7, "drop_each": 9},
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("participation", [1, 100])
+def test_a_session_with_faults_keeps_its_ledger(
+    rehearsal: Rehearsal, faults: dict[str, Any], participation: int
+) -> None:
+    """Answers, updates and sockets are lost, words are unknown, and orders are filled in parts."""
+    exchange = rehearsal.exchange
+    for name, value in faults.items():
+        assert hasattr(exchange, name)
+        setattr(exchange, name, value)
+    exchange.paper._rules = replace(
+        exchange.paper._rules, max_participation_pct=Decimal(participation)
+    )
+    rehearsal.log_in()
+    # at a speed at which the account waits for answers as it would in a session
+    rehearsal.trade("--speed", "600")
+    assert exchange.fault_count >= 3
+    book = compare(rehearsal)
+    assert sum(order.filled_quantity > 0 for order in book.orders.values()) >= 8
+    assert {order.state for order in book.orders.values()} & {State.UNKNOWN, State.SENT} == set()
