@@ -10,7 +10,8 @@ Kite states no cash that compares with the account's: its margins mix funds and 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -67,21 +68,35 @@ class ZerodhaBroker(Broker):
         self._algo_id = algo_id
         # those of orders that are not regular, which only others place
         self._varieties: dict[str, str] = {}
+        self._updates: OrderUpdates | None = None
         self._log = BoundedLog()
 
     def __repr__(self) -> str:
         return f"<ZerodhaBroker of {self._client!r}>"
 
     async def place(self, request: Request) -> str:
-        return await self._client.place(mapping.place_form(request, algo_id=self._algo_id))
+        form = mapping.place_form(request, algo_id=self._algo_id)
+        with self._followed_up():
+            return await self._client.place(form)
 
     async def cancel(self, broker_order_id: str) -> None:
         variety = self._varieties.get(broker_order_id, REGULAR)
-        await self._client.cancel(variety, broker_order_id)
+        with self._followed_up():
+            await self._client.cancel(variety, broker_order_id)
 
     async def modify(self, broker_order_id: str, request: Request) -> None:
         variety = self._varieties.get(broker_order_id, REGULAR)
-        await self._client.modify(variety, broker_order_id, mapping.terms_form(request))
+        with self._followed_up():
+            await self._client.modify(variety, broker_order_id, mapping.terms_form(request))
+
+    @contextmanager
+    def _followed_up(self) -> Iterator[None]:
+        """Look soon at what became of a request, whatever its answer was."""
+        try:
+            yield
+        finally:
+            if self._updates is not None:
+                self._updates.hasten()
 
     async def orders(self) -> Sequence[OrderReport]:
         return self._all(self._order, await self._client.get("/orders"))
@@ -100,8 +115,13 @@ class ZerodhaBroker(Broker):
 
     async def updates(self) -> AsyncIterator[Update]:
         updates = OrderUpdates(self._stream, self.orders, self.trades, self._order)
-        async for update in updates.follow():
-            yield update
+        self._updates = updates
+        try:
+            async for update in updates.follow():
+                yield update
+        finally:
+            if self._updates is updates:
+                self._updates = None
 
     async def disconnect(self) -> None:
         await self._client.disconnect()

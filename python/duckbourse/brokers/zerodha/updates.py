@@ -3,7 +3,8 @@ The updates of Kite's orders: its stream first, and polling as the net.
 
 Kite sends the state of an order, and no trades: those of an order that has more filled than its
 known trades are asked for. Whatever the stream lost, or sent while it was down, is found by a poll:
-after each connection, soon while the stream is down or trades are missing, and seldom otherwise.
+after each connection, soon after each request and while the stream is down, trades are missing or
+the status of an order says little, and seldom otherwise.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from duckbourse import clock
 from duckbourse.brokers.zerodha.stream import HEADERS
 from duckbourse.errors import BrokerError, BrokerUnclear
 from duckbourse.orders.broker import OrderReport, TradeReport, Update
+from duckbourse.orders.lifecycle import State
 from duckbourse.streaming.bounded_log import BoundedLog
 from duckbourse.streaming.feed import RECORD, Records
 from duckbourse.streaming.websocket import Instants, WebSocketFeed
 
 log = structlog.get_logger()
 
-# between two polls, while the stream is up and all trades are known, and otherwise
+# between two polls, while the stream is up and all is known, and otherwise
 SELDOM_SECONDS = 5.0
 SOON_SECONDS = 1.0
 # a trade may be listed a little after the update that counts it
@@ -132,7 +134,19 @@ class OrderUpdates:
         self._traded: Counter[str] = Counter()
         self._trade_keys: set[str] = set()
         self._last: dict[str, OrderReport] = {}
+        # the orders whose status says no more than that they are live
+        self._unsure: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._log = BoundedLog()
+
+    def hasten(self) -> None:
+        """Poll soon, since something was requested whose update may be lost."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._poll)
+
+    def _poll(self) -> None:
+        self._timer = None
+        self._news.put_nowait(None)
 
     async def follow(self) -> AsyncIterator[Update]:
         self._news.put_nowait(None)
@@ -149,6 +163,8 @@ class OrderUpdates:
                 for update in await self._asked(is_poll=is_poll):
                     yield update
         finally:
+            if self._timer is not None:
+                self._timer.cancel()
             streaming.cancel()
             await asyncio.gather(streaming, return_exceptions=True)
 
@@ -165,7 +181,8 @@ class OrderUpdates:
 
     async def _next(self, polled_at: float) -> tuple[bool, list[Order]]:
         """Wait for messages or the time of the next poll; return whether to poll, and messages."""
-        pause = SELDOM_SECONDS if self._is_up and not self._lacks_trades() else SOON_SECONDS
+        is_known = self._is_up and not self._unsure and not self._lacks_trades()
+        pause = SELDOM_SECONDS if is_known else SOON_SECONDS
         left = polled_at + pause - clock.elapsed_seconds()
         found: list[Order | None] = []
         try:
@@ -182,6 +199,7 @@ class OrderUpdates:
         self._last[key] = report
         # an answer may be older than an update
         self._filled[key] = max(report.filled_quantity, self._filled.get(key, 0))
+        (self._unsure.add if report.state is State.ACKED else self._unsure.discard)(key)
 
     def _readable(self, message: Order) -> OrderReport | None:
         try:

@@ -223,3 +223,35 @@ def test_an_order_of_others_is_canceled_by_its_variety(tmp_path: Path) -> None:
         assert day.exchange.requests[-1][:2] == ("DELETE", f"/orders/co/{broker_order_id}")
 
     play(tmp_path, Scripted(), script)
+
+
+def test_an_update_that_is_lost_after_a_request_is_soon_replaced_by_a_poll(tmp_path: Path) -> None:
+    async def script(day: Day) -> None:
+        await asyncio.sleep(1)
+        broker_order_id = await day.broker.place(limit())
+        await asyncio.sleep(1.1)
+        assert day.states() == [State.OPEN]
+        await day.broker.cancel(broker_order_id)
+        await asyncio.sleep(1.1)
+        assert day.states() == [State.OPEN, State.CANCELLED]
+        before = day.asked("/orders")
+        await asyncio.sleep(4)
+        assert day.asked("/orders") == before, "nothing is waited for"
+
+    play(tmp_path, Scripted(), script)
+
+
+def test_an_order_whose_status_says_little_is_asked_for_soon(tmp_path: Path) -> None:
+    async def script(day: Day) -> None:
+        broker_order_id = await day.broker.place(limit())
+        await asyncio.sleep(1.1)
+        day.exchange.rename("SOMETHING NEW")
+        (order,) = [day.exchange._order(each) for each in await day.paper.orders()]
+        day.stream.on_order(order)
+        await asyncio.sleep(0.1)
+        day.exchange.word = None
+        await day.paper.cancel(broker_order_id)
+        await asyncio.sleep(1.1)
+        assert day.states()[-1] is State.CANCELLED
+
+    play(tmp_path, Scripted(), script)
