@@ -40,7 +40,8 @@ class State:
     `--vars`, as written: a subset built with other variables would produce a mixture.
     `definitions` is the hash of what the published macros of the indicators were made from, and
     `codes` are those of the SQL that each model was built from. `outdated` are the models that are
-    older than something that they follow from.
+    older than something that they follow from. `inputs` is the hash of all that a full build read;
+    it is empty once a part was built on its own.
     """
 
     invocation_id: str
@@ -51,6 +52,7 @@ class State:
     definitions: str = ""
     codes: Mapping[str, str] = field(default_factory=dict)
     outdated: tuple[str, ...] = ()
+    inputs: str = ""
 
     def is_of(self, database: Path) -> bool:
         """Return whether the file is unchanged since the run."""
@@ -74,6 +76,7 @@ def after(
     definitions: str = "",
     codes: Mapping[str, str] | None = None,
     outdated: Collection[str] = (),
+    inputs: str = "",
 ) -> State | None:
     """
     Return the state after a run; a run of a subset only updates its own nodes.
@@ -97,6 +100,7 @@ def after(
         definitions,
         codes or {},
         tuple(sorted(late)),
+        inputs if full else "",
     )
 
 
