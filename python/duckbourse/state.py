@@ -169,7 +169,11 @@ def owner_file(database: Path) -> Path:
 
 
 def holder(path: Path) -> str | None:
-    """Return the process id in a lock file, "?" without one or of a folder; None if not held."""
+    """
+    Return the id of the process that has locked a file or a folder; None if none has.
+
+    It is "?" where the system does not say.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -177,9 +181,19 @@ def holder(path: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return (path.is_file() and path.read_text()) or "?"
+        return (path.is_file() and path.read_text()) or _locker(os.fstat(descriptor)) or "?"
     finally:
         os.close(descriptor)
+    return None
+
+
+def _locker(locked: os.stat_result) -> str | None:
+    # Linux lists locks as "1: FLOCK ADVISORY WRITE 4711 fe:00:131075 0 EOF"
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if words[1] == "FLOCK" and words[5].endswith(f":{locked.st_ino}"):
+                return words[4]
     return None
 
 

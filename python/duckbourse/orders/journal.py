@@ -20,8 +20,8 @@ journal are one chain.
 
 A full disk, a lock or missing permissions are not damage: they are refused, and nothing is moved.
 
-One process at a time writes an account's journal. It holds a lock on the folder until it ends, in
-whatever way it ends.
+One process at a time writes an account's journal. It holds a lock on the folder itself, which no
+deletion of a file opens, until it ends, in whatever way it ends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Self
 
 import msgspec
 
@@ -50,7 +50,6 @@ from duckbourse.settings import settings
 
 FILE = "journal.sqlite"
 HEAD = "journal.head"
-LOCK = "journal.lock"
 ARCHIVE = "archive"
 QUEUE_ROWS = 100_000
 # the most events in one commit, so that the first caller does not wait forever
@@ -109,7 +108,7 @@ class Written(Future[None]):
 class Journal:
     """Writes events; `open_journal` creates one. Its methods may be called from any thread."""
 
-    def __init__(self, folder: Path, lock: IO[str], last_row: int, checksum: int) -> None:
+    def __init__(self, folder: Path, lock: FolderLock, last_row: int, checksum: int) -> None:
         self.folder = folder
         self.failure: JournalError | None = None
         self._lock = lock
@@ -259,7 +258,7 @@ def read_head(path: Path) -> tuple[int, int] | None:
     return max(found)
 
 
-def open_journal(folder: Path, lock: IO[str] | None = None) -> tuple[Journal, list[Event]]:
+def open_journal(folder: Path, lock: FolderLock | None = None) -> tuple[Journal, list[Event]]:
     """
     Open a folder's journal for writing; return it and all its events, in order.
 
@@ -367,20 +366,41 @@ def _write_archive(path: Path, found: Found) -> None:
     disk.write_private(path, gzip.compress(lines, 6, mtime=0))
 
 
-def lock_folder(folder: Path) -> IO[str]:
-    """Lock a folder for this process until the file returned is closed, or raise JournalBusy."""
+class FolderLock:
+    """A folder that this process has locked, until it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor: int | None = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            state.lock(self._descriptor)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def lock_folder(folder: Path) -> FolderLock:
+    """Lock a folder for this process until what is returned is closed, or raise JournalBusy."""
     state.refuse_unfinished(settings().data)
     disk.private_folder(folder)
-    lock = open(folder / LOCK, "a", opener=disk.private)  # noqa: SIM115
     try:
-        state.lock(lock.fileno())
+        return FolderLock(folder)
     except OSError as error:
-        lock.close()
         raise JournalBusy(
             f"another process is trading in {folder}",
             "stop it first; two processes would send the same orders",
         ) from error
-    return lock
 
 
 def _connect(path: Path) -> sqlite3.Connection:
