@@ -60,6 +60,11 @@ def installed(group: str) -> dict[str, Any]:
     }
 
 
+def names(group: str) -> set[str]:
+    """Return the names of what installed packages provide for a group, without loading it."""
+    return {point.name for point in entry_points(group=group)}
+
+
 def refuse_async(what: str, function: object) -> None:
     """Raise ConfigurationError for a coroutine function, which nobody here would await."""
     for each in (function, getattr(function, "__call__", None)):  # noqa: B004
