@@ -760,6 +760,7 @@ class Book:
         event: events.ExitDelayed
         | events.FeedChanged
         | events.PriceSilent
+        | events.ShortByHand
         | events.StopTakenBack
         | events.StrategyFailed,
     ) -> None:

@@ -294,6 +294,19 @@ class StopTakenBack(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class ShortByHand(Event, frozen=True, kw_only=True):
+    """
+    An order by hand sold more than was held by hand: the account is short of `quantity` now.
+
+    Its exits look after the short position, if it has any; so does the square-off.
+    """
+
+    order_id: str
+    symbol: str
+    quantity: int
+    has_exits: bool
+
+
 class PriceSilent(Event, frozen=True, kw_only=True):
     """A symbol that is held has had no tick for `seconds`, while others had."""
 
@@ -454,6 +467,7 @@ AnyEvent = (
     | FlattenRequested
     | ExitDelayed
     | StopTakenBack
+    | ShortByHand
     | PriceSilent
     | StrategyFailed
     | FeedChanged

@@ -100,6 +100,10 @@ class Notifier:
             case events.StopTakenBack(symbol=symbol, detail=detail):
                 text = f"{symbol}: no stop rests at the broker any more: {detail}"
                 self.send(text, f"{kind} {symbol}", is_urgent=True)
+            case events.ShortByHand(symbol=symbol, quantity=quantity, has_exits=has_exits):
+                exits = "with its own exits" if has_exits else "without a stop"
+                text = f"{symbol}: {quantity} sold short by hand, {exits}"
+                self.send(text, f"{kind} {symbol}", is_urgent=not has_exits)
             case events.PriceSilent(symbol=symbol, seconds=seconds):
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some", kind)
             case events.StrategyFailed(strategy=strategy, detail=detail):
