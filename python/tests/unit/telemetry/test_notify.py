@@ -66,7 +66,7 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
     chats = [body for path, body in receiver.got if path == f"/bot{SECRET}/sendMessage"]
     # urgent ones overtake others
     assert sorted(body["text"] for body in hooks) == sorted(texts)
-    assert [body["details"] for body in hooks] == [{"account": "test"}] * 4
+    assert [body["details"] for body in hooks] == [{"account": "test"}] * 5
     assert chats == [{"text": body["text"], "chat_id": "77"} for body in hooks]
 
 
