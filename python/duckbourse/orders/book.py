@@ -757,7 +757,8 @@ class Book:
     @_apply.register
     def _(
         self,
-        event: events.ExitDelayed
+        event: events.ClockJumped
+        | events.ExitDelayed
         | events.FeedChanged
         | events.PriceSilent
         | events.ShortByHand

@@ -314,6 +314,16 @@ class PriceSilent(Event, frozen=True, kw_only=True):
     seconds: int
 
 
+class ClockJumped(Event, frozen=True, kw_only=True):
+    """
+    The machine's clock was set: it shows `seconds` more than have passed since the session began.
+
+    The session goes on by what has passed. With 0, the clock is right again.
+    """
+
+    seconds: int
+
+
 class StrategyFailed(Event, frozen=True, kw_only=True):
     """A strategy raised an error and is not asked again; `detail` is the error."""
 
@@ -469,6 +479,7 @@ AnyEvent = (
     | StopTakenBack
     | ShortByHand
     | PriceSilent
+    | ClockJumped
     | StrategyFailed
     | FeedChanged
     | TrailMoved

@@ -129,6 +129,10 @@ class Manager:
         self._cancels: dict[str, Cancelling] = {}
         # the signed shares that the book has more than the broker, while that difference stands
         self.missing: dict[Key, int] = {}
+        # what is open at the broker under orders that have ended here, by its ids
+        self.open_there: dict[str, OrderReport] = {}
+        # the exits that ended without being asked to, of which the broker is being asked
+        self._doubted: set[str] = set()
         # the entry that an order closes which the journal lost, by the order's id; None: no exit
         self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
@@ -512,6 +516,75 @@ class Manager:
             return
         self.record(ended)
 
+    def _doubt(self, order_id: str) -> None:
+        """
+        Ask the broker about an exit that has ended by itself, before another takes its place.
+
+        Should the broker have it all the same, both would close the position. A simulated one is
+        right.
+        """
+        is_exit = self.book.orders[order_id].request.reason is not Reason.ENTRY
+        if not is_exit or self.broker.capabilities.is_simulated:
+            return
+
+        async def ask() -> None:
+            try:
+                await self.end_there(order_id)
+            finally:
+                self._doubted.discard(order_id)
+
+        self._doubted.add(order_id)
+        self._in_background(ask())
+
+    def is_doubted(self, order_id: str) -> bool:
+        """Return whether the broker is being asked about an exit that has ended here."""
+        return order_id in self._doubted
+
+    def closing_there(self, entry: Order) -> list[str]:
+        """Return the ids of orders that have ended here, and close an entry at the broker or may."""
+        entered = entry.request
+        orders = {
+            order.request.order_id: order
+            for order in (
+                *filter(None, map(self._order_of, self.open_there.values())),
+                *map(self.book.orders.__getitem__, self._doubted),
+            )
+        }
+        return [
+            request.order_id
+            for request in (order.request for order in orders.values())
+            if (request.symbol, request.product) == (entered.symbol, entered.product)
+            and request.side is entered.side.other
+            and request.strategy == entered.strategy
+            and request.entry_id in (None, entered.order_id)
+        ]
+
+    async def end_there(self, order_id: str) -> None:
+        """Ask what became at the broker of an order that has ended here, and cancel what is open."""
+        try:
+            found = await self._asked(self.broker.find(order_id))
+            trades = await self._asked(self.broker.trades()) if found else []
+        except BrokerError as error:  # it is asked again
+            log.warning("look-up unclear", order_id=order_id, error=str(error))
+            return
+        ids = {report.broker_order_id for report in found}
+        for report in found:
+            self.on_update(report)
+        for trade in trades:
+            if trade.broker_order_id in ids:
+                self.on_update(trade)
+        for broker_order_id, report in list(self.open_there.items()):
+            if report.order_id == order_id or broker_order_id in ids:
+                del self.open_there[broker_order_id]
+        state = self.book.orders[order_id].state
+        for report in found:
+            if state.is_live or not report.state.is_live:
+                continue
+            self.open_there[report.broker_order_id] = report
+            what = f"order {order_id} is {state} here, {report.state} at the broker"
+            self.set_state(TradingState.HALTED, what, "orders")
+            await self.cancel_ended(report)
+
     async def cancel_ended(self, report: OrderReport) -> None:
         """Cancel what is open at the broker under an order that has ended here."""
         if not self.pace.has_turn(is_urgent=True):
@@ -663,6 +736,7 @@ class Manager:
             broker_order_id = await self._asked(self.broker.place(request))
         except BrokerRejected as error:
             self.advance(order_id, State.REJECTED, message=str(error))
+            self._doubt(order_id)
         except BrokerUnclear as error:
             self.advance(order_id, State.UNKNOWN, message=str(error))
             self.look_up(order_id)
@@ -816,6 +890,9 @@ class Manager:
                 self.advance(order_id, State.ACKED, report.broker_order_id, report.message)
         else:
             self.advance(order_id, report.state, report.broker_order_id, report.message)
+            is_over = order.state.is_live and not self.book.orders[order_id].state.is_live
+            if is_over and not order.is_cancel_pending:
+                self._doubt(order_id)
         self._cancel_late(order)
         self._book_provisional_fill(order_id, report)
 

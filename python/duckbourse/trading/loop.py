@@ -64,7 +64,7 @@ from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import what_is_held
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
-from duckbourse.words import counted, in_words, shares
+from duckbourse.words import clock_problem, counted, in_words, shares
 
 log = structlog.get_logger()
 
@@ -200,6 +200,8 @@ class Trader:
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._holdings = Holdings(self.prices)
         self._silent: set[str] = set()
+        # by how much the machine's clock was wrong when people were last notified of it
+        self._jumped_seconds = 0.0
         # why a strategy last asked for other exits in vain, by entry; reported once, since one that
         # trails asks for others at every step
         self._denied_changes: dict[str, str] = {}
@@ -587,6 +589,8 @@ class Trader:
                     obey = partial(self._obey_order, command, command.order)
                     await self._send(f"request {command.request_id}", obey)
         entries = [order.request.order_id for order in self.book.open_entries] if obeyed else []
+        with self._unharmed_by("watching the clock"):
+            self._watch_clock()
         with self._unharmed_by("watching prices"):
             self._watch_silence()
         with self._unharmed_by("comparing with the broker"):
@@ -663,6 +667,8 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.comparison_problem:
             reasons.append(self.comparison_problem)
+        if problem := clock_problem(round(clock.unbelieved_seconds())):
+            reasons.append(problem)
         reasons += _closed_by_hand_only(self.book.unowned())
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
@@ -762,6 +768,14 @@ class Trader:
             return  # it is asked again as soon as something is held
         if current is None or current.rank < reason.rank:
             self.manager.record(events.FlattenRequested(at=clock.now(), reason=reason))
+
+    def _watch_clock(self) -> None:
+        """Notify people of a clock that was set: the session's times go by what has passed."""
+        seconds = clock.unbelieved_seconds()
+        is_over = not seconds and self._jumped_seconds
+        if is_over or abs(seconds - self._jumped_seconds) > clock.MAX_STEP_SECONDS:
+            self._jumped_seconds = seconds
+            self.manager.record(events.ClockJumped(at=clock.now(), seconds=round(seconds)))
 
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""

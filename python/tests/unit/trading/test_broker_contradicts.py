@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -451,6 +451,51 @@ def test_an_exit_whose_call_ends_without_an_answer_is_looked_up(
     assert book.open_positions() == []
 
 
+@pytest.mark.parametrize("ended_by", ["an answer", "a report"])
+@pytest.mark.parametrize("rests_stops", [False, True])
+def test_no_exit_is_sent_beside_one_that_the_broker_has_all_the_same(
+    tmp_path: Path, ended_by: str, rests_stops: bool
+) -> None:
+    """Two orders to sell all were open at the broker, and both were filled as the price rose."""
+    most = {"open": 0}
+
+    class There(Venue):
+        has_ended = False
+
+        async def place(self, request: Request) -> str:
+            if request.reason is Reason.ENTRY or self.has_ended:
+                broker_order_id = await super().place(request)
+                self._count()
+                return broker_order_id
+            self.has_ended = True
+            is_stop = request.order_type is OrderType.SL
+            limit = request.limit_price if is_stop else Decimal("96.50")
+            broker_order_id = await super().place(replace(request, limit_price=limit))
+            if ended_by == "an answer":
+                raise BrokerRejected("503 gateway")
+            report = replace(self._orders[broker_order_id], state=State.CANCELLED)
+            asyncio.get_running_loop().call_later(1, self._send, report)
+            return broker_order_id
+
+        async def find(self, order_id: str) -> Sequence[OrderReport]:
+            await asyncio.sleep(2)
+            return await super().find(order_id)
+
+        def _count(self) -> None:
+            live = [each for each in self._orders.values() if each.state.is_live]
+            sold = [each for each in live if each.side is Side.SELL]
+            most["open"] = max(most["open"], len(sold))
+
+    day = Day(tmp_path / "day")
+    day.capabilities |= {"can_rest_stops": rests_stops}
+    day.venue_class = There
+    book = traded(day, [*quiet(2), *quiet(3, 96)[115:], *quiet(5, 97)[175:]])
+    assert most == {"open": 1}
+    assert day.held() == 0 and book.open_positions() == []
+    assert book.state is TradingState.HALTED
+    assert "at the broker" in book.state_reason
+
+
 def test_an_order_that_ended_here_is_cancelled_there_by_the_next_start(tmp_path: Path) -> None:
     """The next start found it open at the broker, and neither cancelled it nor traded."""
 
@@ -460,6 +505,9 @@ def test_an_order_that_ended_here_is_cancelled_there_by_the_next_start(tmp_path:
                 return await super().place(request)
             await super().place(replace(request, limit_price=Decimal(120)))
             raise BrokerRejected("503 gateway")
+
+        async def find(self, order_id: str) -> Sequence[OrderReport]:
+            return []
 
     day = Unresting(tmp_path / "day")
     day.venue_class = There
