@@ -146,6 +146,8 @@ class Manager:
         # trades received before their order was identified, by broker order id
         self._unmatched_trades: dict[str, list[TradeReport]] = {}
         self._looked_up: set[str] = set()
+        # the orders that are being placed
+        self._placing: set[str] = set()
         # of what this process sent, and what it lets wait: when, in seconds. The machine's
         # clock can be set meanwhile, so it measures only what began before the process
         self._sent_seconds: dict[str, float] = {}
@@ -318,17 +320,40 @@ class Manager:
         if not self.pace.has_turn(is_urgent=is_exit):
             return Order(request=request)
         self.pace.count(is_urgent=is_exit)
+        self._placing.add(request.order_id)
+        try:
+            await self._intend_and_send(request, is_exit=is_exit)
+        finally:
+            self._placing.discard(request.order_id)
+        return self.book.orders[request.order_id]
+
+    async def _intend_and_send(self, request: Request, *, is_exit: bool) -> None:
         try:
             await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
             if not is_exit:
                 message = "the journal failed"
                 self.advance(request.order_id, State.NOT_PLACED, message=message)
-                return self.book.orders[request.order_id]
+                return
         self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
         self._sent_seconds[request.order_id] = clock.elapsed_seconds()
         await self._send(request)
-        return self.book.orders[request.order_id]
+
+    def look_up_lost(self) -> None:
+        """Look up the orders whose call ended without an answer; call this every few seconds."""
+        for order in list(self.book.open_orders()):
+            order_id = order.request.order_id
+            if order.state in (State.INTENT, State.SENT) and order_id not in self._placing:
+                self.mark_unknown(order, "its call ended without an answer")
+                self.look_up(order_id)
+
+    def mark_unknown(self, order: Order, message: str) -> None:
+        """Note that nobody knows whether the broker has an order."""
+        order_id = order.request.order_id
+        if order.state is State.INTENT:  # it may have been sent all the same
+            self.record(events.OrderSent(at=clock.now(), order_id=order_id))
+        if self.book.orders[order_id].state is State.SENT:
+            self.advance(order_id, State.UNKNOWN, message=message)
 
     async def send_waiting(self, send: Send = in_turn) -> None:
         """
@@ -749,11 +774,17 @@ class Manager:
             self.advance(order_id, State.ACKED, broker_order_id=broker_order_id)
 
     async def call_broker(self, call: Awaitable[Answer]) -> Answer:
+        """Return a broker's answer; raise what its adapter does, unless that ends the process."""
         try:
             async with asyncio.timeout(self._answer_seconds):
                 answer = await call
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
+        except Exception:
+            raise
+        except BaseException as error:  # no adapter ends the process, or its task
+            raise_interruption(error)
+            raise self._failed(error) from error
         if self._following is not None and self.broker.capabilities.is_simulated:
             # it has not waited, and what it reported before it answered is handled first
             await asyncio.sleep(0)
@@ -765,13 +796,12 @@ class Manager:
             return await self.call_broker(call)
         except BrokerError:
             raise
-        except (Exception, asyncio.CancelledError, SystemExit) as error:
-            # a fault of the adapter, unless this task is cancelled itself: the order is looked up
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-                raise
-            log.exception("the broker failed")
-            raise BrokerUnclear(f"the broker failed: {error!r}") from error
+        except Exception as error:  # a fault of the adapter: the order is looked up
+            raise self._failed(error) from error
+
+    def _failed(self, error: BaseException) -> BrokerUnclear:
+        log.error("the broker failed", exc_info=error)
+        return BrokerUnclear(f"the broker failed: {error!r}")
 
     def advance(
         self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""

@@ -72,7 +72,7 @@ class Reconciliation:
         changes only if an order of ours is missing here; whoever starts the loop decides on others.
         """
         for order in list(self.book.open_orders()):
-            self._mark_unknown(order)
+            self._manager.mark_unknown(order, "the process ended before an answer")
         now = clock.now()
         self._manager.pace.remember((now - at).total_seconds() for at in self.book.requested_at)
         found, explained = await self._compared()
@@ -149,15 +149,6 @@ class Reconciliation:
         """Return whether the account is halted until a start finds that the broker agrees."""
         stands = (self.book.state_by, self.book.state_reason)
         return stands in (("", NOT_STARTED), (BY, BROKER_DIFFERS))
-
-    def _mark_unknown(self, order: Order) -> None:
-        order_id = order.request.order_id
-        if order.state is State.INTENT:  # it may have been sent before the process ended
-            self._manager.record(events.OrderSent(at=clock.now(), order_id=order_id))
-        if self.book.orders[order_id].state is State.SENT:
-            self._manager.advance(
-                order_id, State.UNKNOWN, message="the process ended before an answer"
-            )
 
     async def _compared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Book what the broker says; return what differs without and with an explanation."""

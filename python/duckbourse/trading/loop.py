@@ -72,6 +72,8 @@ log = structlog.get_logger()
 IDLE_SECONDS = 0.5
 # how long a step waits for the answers of a broker elsewhere
 ANSWER_PATIENCE_SECONDS = 0.05
+# how often orders are looked for whose call ended without an answer
+LOST_SECONDS = 3.0
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
 # after so long without a comparison nothing is opened any more
@@ -205,6 +207,7 @@ class Trader:
         # why a strategy last asked for other exits in vain, by entry; reported once, since one that
         # trails asks for others at every step
         self._denied_changes: dict[str, str] = {}
+        self._lost_at = clock.elapsed_seconds()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
@@ -593,6 +596,8 @@ class Trader:
             self._watch_clock()
         with self._unharmed_by("watching prices"):
             self._watch_silence()
+        with self._unharmed_by("looking for lost calls"):
+            self._look_for_lost_calls()
         with self._unharmed_by("comparing with the broker"):
             self._reconcile()
         with self._unharmed_by("the daily limits"):
@@ -798,6 +803,11 @@ class Trader:
                 self.manager.record(
                     events.PriceSilent(at=clock.now(), symbol=symbol, seconds=int(seconds))
                 )
+
+    def _look_for_lost_calls(self) -> None:
+        if clock.elapsed_seconds() - self._lost_at >= LOST_SECONDS:
+            self._lost_at = clock.elapsed_seconds()
+            self.manager.look_up_lost()
 
     def _reconcile(self) -> None:
         """
