@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dis
 import importlib
 import inspect
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import CodeType
+from types import CodeType, TracebackType
 from typing import Any
 
 from duckbourse.errors import ConfigurationError
@@ -83,7 +84,7 @@ def raise_interruption(error: BaseException) -> None:
     of others also raises SystemExit, KeyboardInterrupt and the like by itself.
     """
     match error:
-        case GeneratorExit() if (code := _raised_in(error)) and code.co_flags & COROUTINES:
+        case GeneratorExit() if _is_of_closing(error):
             raise error
         case asyncio.CancelledError():
             task = asyncio.current_task() if _is_in_loop() else None
@@ -109,11 +110,24 @@ def _is_of_signal(error: KeyboardInterrupt) -> bool:
     return _raised_in(error) in map(_code_of, handlers)
 
 
+def _is_of_closing(error: GeneratorExit) -> bool:
+    """Return whether a coroutine that waits is being closed; code of others raises it itself."""
+    trace = _innermost(error)
+    if trace is None or not trace.tb_frame.f_code.co_flags & COROUTINES:
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] != dis.opmap["RAISE_VARARGS"]
+
+
 def _raised_in(error: BaseException) -> CodeType | None:
+    trace = _innermost(error)
+    return trace and trace.tb_frame.f_code
+
+
+def _innermost(error: BaseException) -> TracebackType | None:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace and trace.tb_frame.f_code
+    return trace
 
 
 def _code_of(handler: Any) -> object:

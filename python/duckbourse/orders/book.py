@@ -757,9 +757,11 @@ class Book:
     @_apply.register
     def _(
         self,
-        event: events.ExitDelayed
+        event: events.ClockJumped
+        | events.ExitDelayed
         | events.FeedChanged
         | events.PriceSilent
+        | events.ShortByHand
         | events.StopTakenBack
         | events.StrategyFailed,
     ) -> None:

@@ -58,7 +58,6 @@ class Reconciliation:
         self._differences_before: tuple[str, ...] = ()
         self._missing: dict[Key, int] = {}
         self._compared_at = clock.elapsed_seconds()
-        self._open_there: dict[str, OrderReport] = {}
 
     @property
     def book(self) -> Book:
@@ -73,7 +72,7 @@ class Reconciliation:
         changes only if an order of ours is missing here; whoever starts the loop decides on others.
         """
         for order in list(self.book.open_orders()):
-            self._mark_unknown(order)
+            self._manager.mark_unknown(order, "the process ended before an answer")
         now = clock.now()
         self._manager.pace.remember((now - at).total_seconds() for at in self.book.requested_at)
         found, explained = await self._compared()
@@ -81,7 +80,7 @@ class Reconciliation:
             if not found:
                 break
             # nothing of ours should be open that no loop knows of, whatever else differs
-            for report in self._open_there.values():
+            for report in list(self._manager.open_there.values()):
                 await self._manager.cancel_ended(report)
             found, explained = await self._compared()
         for order in list(self.book.open_orders()):
@@ -104,13 +103,14 @@ class Reconciliation:
             for order in self.book.open_orders()
             if order.is_cancel_pending or order.is_modify_pending
         }
-        before, open_before = self._missing, self._open_there
+        before, open_before = self._missing, set(self._manager.open_there)
         try:
             found, explained = await self._compared()
         except BrokerError:
             # what it held then says nothing of now, and must not keep an exit from being sent
             if clock.elapsed_seconds() - self._compared_at >= MISSING_SECONDS:
                 self._missing, self._manager.missing = {}, {}
+                self._manager.open_there = {}
             raise
         self._compared_at = clock.elapsed_seconds()
         # one that changes while it stands goes on to stand
@@ -130,7 +130,7 @@ class Reconciliation:
             )
         if stays:
             self.halt()
-        for broker_order_id, report in self._open_there.items():
+        for broker_order_id, report in list(self._manager.open_there.items()):
             if broker_order_id in open_before:
                 await self._manager.cancel_ended(report)
         return found
@@ -149,15 +149,6 @@ class Reconciliation:
         """Return whether the account is halted until a start finds that the broker agrees."""
         stands = (self.book.state_by, self.book.state_reason)
         return stands in (("", NOT_STARTED), (BY, BROKER_DIFFERS))
-
-    def _mark_unknown(self, order: Order) -> None:
-        order_id = order.request.order_id
-        if order.state is State.INTENT:  # it may have been sent before the process ended
-            self._manager.record(events.OrderSent(at=clock.now(), order_id=order_id))
-        if self.book.orders[order_id].state is State.SENT:
-            self._manager.advance(
-                order_id, State.UNKNOWN, message="the process ended before an answer"
-            )
 
     async def _compared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Book what the broker says; return what differs without and with an explanation."""
@@ -193,7 +184,7 @@ class Reconciliation:
             holdings += await call(broker.holdings())
         statement = Statement(reports, trades, holdings, await call(broker.funds()))
         self._missing = _missing(self.book, holdings)
-        self._open_there = {
+        manager.open_there = {
             report.broker_order_id: report for _, report in _ended_here(self.book, reports)
         }
         explained = tuple(self._expire_forgotten(statement, today))

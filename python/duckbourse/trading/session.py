@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -103,7 +103,7 @@ class TradingSession:
                     stack.callback(part.close)
             private_folder(config.folder)
             stack.enter_context(_log_to(config.folder / LOG))
-            stack.enter_context(_replay_clock(feed))
+            stack.enter_context(_clock_of(feed))
             journal, recorded = open_journal(config.folder, config.lock)
             stack.callback(journal.close)
             relay = TickRelay(feed)
@@ -253,10 +253,10 @@ def tick_sizes_of(publication: Publication) -> dict[str, Decimal]:
     return {symbol: known.tick_size for symbol, known in publication.instruments.items()}
 
 
-def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
+def _clock_of(feed: Feed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
         return clock.replayed_by(lambda: feed.at)
-    return nullcontext()
+    return clock.held_steady()
 
 
 @contextmanager
