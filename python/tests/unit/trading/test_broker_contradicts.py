@@ -468,8 +468,8 @@ def test_no_adapter_ends_the_loop(
     """One that closed its generators by hand ended the loop, and left a position open."""
 
     class Ending(Venue):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
             setattr(self, method, self._of_stream if method == "updates" else self._failing)
 
         async def _failing(self, *asked: Any) -> Any:

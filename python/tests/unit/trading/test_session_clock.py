@@ -111,7 +111,7 @@ def test_a_clock_that_is_set_ends_nothing(tmp_path: Path, hours: int) -> None:
         return steady()
 
     with clock.driven_by(lambda: at(9, 45)):
-        trader = run_counted(main, arrival_seconds=0)  # type: ignore[arg-type]
+        trader: Trader = run_counted(main, arrival_seconds=0)  # type: ignore[arg-type]
     assert not trader.book.held_entries()
     [left] = [each.reason for each in journal.events if isinstance(each, events.ExitTriggered)]
     assert left == "stop"
