@@ -566,7 +566,7 @@ class Manager:
         return order_id in self._doubted
 
     def closing_there(self, entry: Order) -> list[str]:
-        """Return the ids of orders that have ended here, and close an entry at the broker or may."""
+        """Return the ids of orders that have ended here, and may close an entry at the broker."""
         entered = entry.request
         orders = {
             order.request.order_id: order
@@ -585,7 +585,7 @@ class Manager:
         ]
 
     async def end_there(self, order_id: str) -> None:
-        """Ask what became at the broker of an order that has ended here, and cancel what is open."""
+        """Ask the broker about an order that has ended here, and cancel what is open of it."""
         try:
             found = await self._asked(self.broker.find(order_id))
             trades = await self._asked(self.broker.trades()) if found else []

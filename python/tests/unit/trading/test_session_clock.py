@@ -40,7 +40,9 @@ BEGAN = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)
         (6 * 3600, 13, 13),
     ],
 )
-def test_a_clock_that_was_set_is_not_believed(passed: float, more: float, unbelieved: float) -> None:
+def test_a_clock_that_was_set_is_not_believed(
+    passed: float, more: float, unbelieved: float
+) -> None:
     shown, seconds = BEGAN, 100.0
     steady = clock.SteadyClock(lambda: shown, lambda: seconds)
     shown, seconds = BEGAN + timedelta(seconds=passed + more), seconds + passed
