@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -686,10 +686,19 @@ class Manager:
             case TradeReport():
                 self._on_trade_report(update)
 
-    async def wait_idle(self) -> None:
-        """Wait until no order is being looked up."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+    async def wait_idle(self, seconds: float = math.inf) -> None:
+        """Wait until no order is being looked up, but not longer than so many seconds."""
+        began = clock.elapsed_seconds()
+        while self._tasks and (left := seconds - (clock.elapsed_seconds() - began)) > 0:
+            if left == math.inf:
+                await asyncio.gather(*self._tasks)
+            else:
+                await asyncio.wait(self._tasks, timeout=left)
+
+    @property
+    def looked_up(self) -> Set[str]:
+        """The orders of which the broker is being asked what became of them."""
+        return self._looked_up
 
     # internals
 
