@@ -119,6 +119,9 @@ class Journal:
         # the batches to be committed, and the end, which is None
         self._queue: queue.SimpleQueue[Written | None] = queue.SimpleQueue()
         self._queued_rows = 0
+        # the file that is open, and when it was last seen in its place
+        self._inode = 0
+        self._seen_at = -HEAD_SYNC_SECONDS
         # the batch that takes more events, if one does
         self._open: Written | None = None
         # of the two above, which the writing thread changes too
@@ -169,9 +172,10 @@ class Journal:
         connection: sqlite3.Connection | None = None
         while batch := self._next_batch():
             try:
-                connection = connection or _connect(self.folder / FILE)
+                connection = connection or self._connected()
                 if self.failure is not None:
                     raise self.failure
+                self._check_place()
                 self._commit(connection, batch.bodies)
             # whatever the error, waiting callers must receive it and nothing more may be sent
             except Exception as error:
@@ -187,6 +191,19 @@ class Journal:
                 self._head.sync_now_and_then()
         if connection is not None:
             connection.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = _connect(self.folder / FILE)
+        self._inode = (self.folder / FILE).stat().st_ino
+        return connection
+
+    def _check_place(self) -> None:
+        # SQLite goes on in a file that was removed, which nobody would ever read
+        if (now := clock.elapsed_seconds()) - self._seen_at < HEAD_SYNC_SECONDS:
+            return
+        if (self.folder / FILE).stat().st_ino != self._inode:
+            raise FileNotFoundError("another file is in its place")
+        self._seen_at = now
 
     def _next_batch(self) -> Written | None:
         batch = self._queue.get()
