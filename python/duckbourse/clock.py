@@ -7,9 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+# Within these, the machine's clock may differ from the time that has passed: it is being adjusted.
+MAX_STEP_SECONDS = 2.0
+# the share of the time that has passed; no clock is adjusted faster than by this
+MAX_ADJUSTED_SHARE = 0.0005
+
 
 def _instant() -> datetime:
     return datetime.now(UTC)
+
+
+def _seconds_awake_or_not() -> float:
+    # CLOCK_MONOTONIC of Linux stands still while the machine sleeps, and that of others does not
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 _source: Callable[[], datetime] = _instant
@@ -24,6 +34,55 @@ def now() -> datetime:
 def machine_now() -> datetime:
     """Return the time of this machine: `now`, or in a replay the time at which it is replayed."""
     return _machine()
+
+
+class SteadyClock:
+    """
+    A clock that follows `wall` unless that was set; then it is its beginning and the seconds since.
+
+    `unbelieved_seconds` is how much more the wall clock shows than has passed; 0 while it is right.
+    `seconds` count on while the machine sleeps.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], datetime] = _instant,
+        seconds: Callable[[], float] = _seconds_awake_or_not,
+    ) -> None:
+        self._wall, self._seconds = wall, seconds
+        self._began, self._at = seconds(), wall()
+
+    def __call__(self) -> datetime:
+        shown, passed, difference = self._look()
+        return self._at + timedelta(seconds=passed) if difference else shown
+
+    @property
+    def unbelieved_seconds(self) -> float:
+        return self._look()[2]
+
+    def _look(self) -> tuple[datetime, float, float]:
+        passed, shown = self._seconds() - self._began, self._wall()
+        difference = (shown - self._at).total_seconds() - passed
+        most = MAX_STEP_SECONDS + MAX_ADJUSTED_SHARE * passed
+        return shown, passed, difference if abs(difference) > most else 0.0
+
+
+@contextmanager
+def held_steady() -> Iterator[None]:
+    """Have `now` be a SteadyClock from here to the end of the block, unless something drives it."""
+    global _source
+    before = _source
+    if before is _instant:
+        _source = SteadyClock(before)
+    try:
+        yield
+    finally:
+        _source = before
+
+
+def unbelieved_seconds() -> float:
+    """Return how much more this machine's clock shows than `now`, which does not believe it."""
+    return _source.unbelieved_seconds if isinstance(_source, SteadyClock) else 0.0
 
 
 class _Advances:

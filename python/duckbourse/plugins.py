@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dis
 import importlib
 import inspect
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import CodeType
+from types import CodeType, TracebackType
 from typing import Any
 
 from duckbourse.errors import ConfigurationError
@@ -60,6 +61,11 @@ def installed(group: str) -> dict[str, Any]:
     }
 
 
+def names(group: str) -> set[str]:
+    """Return the names of what installed packages provide for a group, without loading it."""
+    return {point.name for point in entry_points(group=group)}
+
+
 def refuse_async(what: str, function: object) -> None:
     """Raise ConfigurationError for a coroutine function, which nobody here would await."""
     for each in (function, getattr(function, "__call__", None)):  # noqa: B004
@@ -78,7 +84,7 @@ def raise_interruption(error: BaseException) -> None:
     of others also raises SystemExit, KeyboardInterrupt and the like by itself.
     """
     match error:
-        case GeneratorExit() if (code := _raised_in(error)) and code.co_flags & COROUTINES:
+        case GeneratorExit() if _is_of_closing(error):
             raise error
         case asyncio.CancelledError():
             task = asyncio.current_task() if _is_in_loop() else None
@@ -97,18 +103,38 @@ def _is_in_loop() -> bool:
 
 
 def _is_of_signal(error: KeyboardInterrupt) -> bool:
-    """Return whether a handler of a signal raised it; Python's own one leaves no trace of that."""
+    """Return whether a handler of a signal raised it; Python's own one is not in the traceback."""
     handlers: list[Any] = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    if signal.default_int_handler in handlers:
+    if signal.default_int_handler in handlers and not _has_raise_statement(error):
         return True
     return _raised_in(error) in map(_code_of, handlers)
 
 
+def _is_of_closing(error: GeneratorExit) -> bool:
+    """Return whether a coroutine that waits is being closed; code of others raises it itself."""
+    trace = _innermost(error)
+    if trace is None or not trace.tb_frame.f_code.co_flags & COROUTINES:
+        return False
+    return not _has_raise_statement(error)
+
+
+def _has_raise_statement(error: BaseException) -> bool:
+    """Return whether a `raise` in Python raised it, and not the interpreter or an extension."""
+    trace = _innermost(error)
+    raising = dis.opmap["RAISE_VARARGS"]
+    return trace is not None and trace.tb_frame.f_code.co_code[trace.tb_lasti] == raising
+
+
 def _raised_in(error: BaseException) -> CodeType | None:
+    trace = _innermost(error)
+    return trace and trace.tb_frame.f_code
+
+
+def _innermost(error: BaseException) -> TracebackType | None:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace and trace.tb_frame.f_code
+    return trace
 
 
 def _code_of(handler: Any) -> object:

@@ -47,3 +47,15 @@ def printable(text: str, most: int = SHOWN) -> str:
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
         for each in cut
     )
+
+
+def clock_problem(seconds: int) -> str:
+    """Return how a machine's clock differs from the time that has passed; empty if it does not."""
+    if not seconds:
+        return ""
+    more = "more" if seconds > 0 else "less"
+    return (
+        f"this machine's clock was set, and shows {abs(seconds):,} s {more}"
+        " than have passed since the session began, by which it goes on: if the clock is right now,"
+        " start the loop again"
+    )

@@ -294,10 +294,33 @@ class StopTakenBack(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class ShortByHand(Event, frozen=True, kw_only=True):
+    """
+    An order by hand sold more than was held by hand: the account is short of `quantity` now.
+
+    Its exits look after the short position, if it has any; so does the square-off.
+    """
+
+    order_id: str
+    symbol: str
+    quantity: int
+    has_exits: bool
+
+
 class PriceSilent(Event, frozen=True, kw_only=True):
     """A symbol that is held has had no tick for `seconds`, while others had."""
 
     symbol: str
+    seconds: int
+
+
+class ClockJumped(Event, frozen=True, kw_only=True):
+    """
+    The machine's clock was set: it shows `seconds` more than have passed since the session began.
+
+    The session goes on by what has passed. With 0, the clock is right again.
+    """
+
     seconds: int
 
 
@@ -454,7 +477,9 @@ AnyEvent = (
     | FlattenRequested
     | ExitDelayed
     | StopTakenBack
+    | ShortByHand
     | PriceSilent
+    | ClockJumped
     | StrategyFailed
     | FeedChanged
     | TrailMoved

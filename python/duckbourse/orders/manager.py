@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -129,6 +129,10 @@ class Manager:
         self._cancels: dict[str, Cancelling] = {}
         # the signed shares that the book has more than the broker, while that difference stands
         self.missing: dict[Key, int] = {}
+        # what is open at the broker under orders that have ended here, by its ids
+        self.open_there: dict[str, OrderReport] = {}
+        # the exits that ended without being asked to, of which the broker is being asked
+        self._doubted: set[str] = set()
         # the entry that an order closes which the journal lost, by the order's id; None: no exit
         self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
@@ -142,6 +146,8 @@ class Manager:
         # trades received before their order was identified, by broker order id
         self._unmatched_trades: dict[str, list[TradeReport]] = {}
         self._looked_up: set[str] = set()
+        # the orders that are being placed
+        self._placing: set[str] = set()
         # of what this process sent, and what it lets wait: when, in seconds. The machine's
         # clock can be set meanwhile, so it measures only what began before the process
         self._sent_seconds: dict[str, float] = {}
@@ -314,17 +320,40 @@ class Manager:
         if not self.pace.has_turn(is_urgent=is_exit):
             return Order(request=request)
         self.pace.count(is_urgent=is_exit)
+        self._placing.add(request.order_id)
+        try:
+            await self._intend_and_send(request, is_exit=is_exit)
+        finally:
+            self._placing.discard(request.order_id)
+        return self.book.orders[request.order_id]
+
+    async def _intend_and_send(self, request: Request, *, is_exit: bool) -> None:
         try:
             await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
         except JournalError:
             if not is_exit:
                 message = "the journal failed"
                 self.advance(request.order_id, State.NOT_PLACED, message=message)
-                return self.book.orders[request.order_id]
+                return
         self.record(events.OrderSent(at=clock.now(), order_id=request.order_id))
         self._sent_seconds[request.order_id] = clock.elapsed_seconds()
         await self._send(request)
-        return self.book.orders[request.order_id]
+
+    def look_up_lost(self) -> None:
+        """Look up the orders whose call ended without an answer; call this every few seconds."""
+        for order in list(self.book.open_orders()):
+            order_id = order.request.order_id
+            if order.state in (State.INTENT, State.SENT) and order_id not in self._placing:
+                self.mark_unknown(order, "its call ended without an answer")
+                self.look_up(order_id)
+
+    def mark_unknown(self, order: Order, message: str) -> None:
+        """Note that nobody knows whether the broker has an order."""
+        order_id = order.request.order_id
+        if order.state is State.INTENT:  # it may have been sent all the same
+            self.record(events.OrderSent(at=clock.now(), order_id=order_id))
+        if self.book.orders[order_id].state is State.SENT:
+            self.advance(order_id, State.UNKNOWN, message=message)
 
     async def send_waiting(self, send: Send = in_turn) -> None:
         """
@@ -512,6 +541,75 @@ class Manager:
             return
         self.record(ended)
 
+    def _doubt(self, order_id: str) -> None:
+        """
+        Ask the broker about an exit that has ended by itself, before another takes its place.
+
+        Should the broker have it all the same, both would close the position. A simulated one is
+        right.
+        """
+        is_exit = self.book.orders[order_id].request.reason is not Reason.ENTRY
+        if not is_exit or self.broker.capabilities.is_simulated:
+            return
+
+        async def ask() -> None:
+            try:
+                await self.end_there(order_id)
+            finally:
+                self._doubted.discard(order_id)
+
+        self._doubted.add(order_id)
+        self._in_background(ask())
+
+    def is_doubted(self, order_id: str) -> bool:
+        """Return whether the broker is being asked about an exit that has ended here."""
+        return order_id in self._doubted
+
+    def closing_there(self, entry: Order) -> list[str]:
+        """Return the ids of orders that have ended here, and may close an entry at the broker."""
+        entered = entry.request
+        orders = {
+            order.request.order_id: order
+            for order in (
+                *filter(None, map(self._order_of, self.open_there.values())),
+                *map(self.book.orders.__getitem__, self._doubted),
+            )
+        }
+        return [
+            request.order_id
+            for request in (order.request for order in orders.values())
+            if (request.symbol, request.product) == (entered.symbol, entered.product)
+            and request.side is entered.side.other
+            and request.strategy == entered.strategy
+            and request.entry_id in (None, entered.order_id)
+        ]
+
+    async def end_there(self, order_id: str) -> None:
+        """Ask the broker about an order that has ended here, and cancel what is open of it."""
+        try:
+            found = await self._asked(self.broker.find(order_id))
+            trades = await self._asked(self.broker.trades()) if found else []
+        except BrokerError as error:  # it is asked again
+            log.warning("look-up unclear", order_id=order_id, error=str(error))
+            return
+        ids = {report.broker_order_id for report in found}
+        for report in found:
+            self.on_update(report)
+        for trade in trades:
+            if trade.broker_order_id in ids:
+                self.on_update(trade)
+        for broker_order_id, report in list(self.open_there.items()):
+            if report.order_id == order_id or broker_order_id in ids:
+                del self.open_there[broker_order_id]
+        state = self.book.orders[order_id].state
+        for report in found:
+            if state.is_live or not report.state.is_live:
+                continue
+            self.open_there[report.broker_order_id] = report
+            what = f"order {order_id} is {state} here, {report.state} at the broker"
+            self.set_state(TradingState.HALTED, what, "orders")
+            await self.cancel_ended(report)
+
     async def cancel_ended(self, report: OrderReport) -> None:
         """Cancel what is open at the broker under an order that has ended here."""
         if not self.pace.has_turn(is_urgent=True):
@@ -588,10 +686,19 @@ class Manager:
             case TradeReport():
                 self._on_trade_report(update)
 
-    async def wait_idle(self) -> None:
-        """Wait until no order is being looked up."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+    async def wait_idle(self, seconds: float = math.inf) -> None:
+        """Wait until no order is being looked up, but not longer than so many seconds."""
+        began = clock.elapsed_seconds()
+        while self._tasks and (left := seconds - (clock.elapsed_seconds() - began)) > 0:
+            if left == math.inf:
+                await asyncio.gather(*self._tasks)
+            else:
+                await asyncio.wait(self._tasks, timeout=left)
+
+    @property
+    def looked_up(self) -> Set[str]:
+        """The orders of which the broker is being asked what became of them."""
+        return self._looked_up
 
     # internals
 
@@ -663,6 +770,7 @@ class Manager:
             broker_order_id = await self._asked(self.broker.place(request))
         except BrokerRejected as error:
             self.advance(order_id, State.REJECTED, message=str(error))
+            self._doubt(order_id)
         except BrokerUnclear as error:
             self.advance(order_id, State.UNKNOWN, message=str(error))
             self.look_up(order_id)
@@ -675,11 +783,17 @@ class Manager:
             self.advance(order_id, State.ACKED, broker_order_id=broker_order_id)
 
     async def call_broker(self, call: Awaitable[Answer]) -> Answer:
+        """Return a broker's answer; raise what its adapter does, unless that ends the process."""
         try:
             async with asyncio.timeout(self._answer_seconds):
                 answer = await call
         except TimeoutError:
             raise BrokerUnclear(f"no answer within {self._answer_seconds:g} s") from None
+        except Exception:
+            raise
+        except BaseException as error:  # no adapter ends the process, or its task
+            raise_interruption(error)
+            raise self._failed(error) from error
         if self._following is not None and self.broker.capabilities.is_simulated:
             # it has not waited, and what it reported before it answered is handled first
             await asyncio.sleep(0)
@@ -691,13 +805,12 @@ class Manager:
             return await self.call_broker(call)
         except BrokerError:
             raise
-        except (Exception, asyncio.CancelledError, SystemExit) as error:
-            # a fault of the adapter, unless this task is cancelled itself: the order is looked up
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-                raise
-            log.exception("the broker failed")
-            raise BrokerUnclear(f"the broker failed: {error!r}") from error
+        except Exception as error:  # a fault of the adapter: the order is looked up
+            raise self._failed(error) from error
+
+    def _failed(self, error: BaseException) -> BrokerUnclear:
+        log.error("the broker failed", exc_info=error)
+        return BrokerUnclear(f"the broker failed: {error!r}")
 
     def advance(
         self, order_id: str, target: State, broker_order_id: str | None = None, message: str = ""
@@ -816,6 +929,9 @@ class Manager:
                 self.advance(order_id, State.ACKED, report.broker_order_id, report.message)
         else:
             self.advance(order_id, report.state, report.broker_order_id, report.message)
+            is_over = order.state.is_live and not self.book.orders[order_id].state.is_live
+            if is_over and not order.is_cancel_pending:
+                self._doubt(order_id)
         self._cancel_late(order)
         self._book_provisional_fill(order_id, report)
 

@@ -9,8 +9,9 @@ charges, positions and cash.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -36,16 +37,19 @@ ROUNDING_AMOUNT = Decimal(1)
 
 
 class Statement(NamedTuple):
-    """What a broker says of an account."""
+    """What a broker says of an account; of `looked_up`, orders that it still has to find."""
 
     orders: Sequence[OrderReport]
     trades: Sequence[TradeReport]
     holdings: Sequence[Holding]
     funds: Funds | None
+    looked_up: Set[str] = frozenset()
 
 
 # how long after the last answer it still bounds what exits close
 MISSING_SECONDS = 60.0
+# how long a comparison while trading waits for look-ups, which have an end of their own
+LOOKED_UP_SECONDS = 5.0
 
 
 class Reconciliation:
@@ -58,7 +62,6 @@ class Reconciliation:
         self._differences_before: tuple[str, ...] = ()
         self._missing: dict[Key, int] = {}
         self._compared_at = clock.elapsed_seconds()
-        self._open_there: dict[str, OrderReport] = {}
 
     @property
     def book(self) -> Book:
@@ -73,7 +76,7 @@ class Reconciliation:
         changes only if an order of ours is missing here; whoever starts the loop decides on others.
         """
         for order in list(self.book.open_orders()):
-            self._mark_unknown(order)
+            self._manager.mark_unknown(order, "the process ended before an answer")
         now = clock.now()
         self._manager.pace.remember((now - at).total_seconds() for at in self.book.requested_at)
         found, explained = await self._compared()
@@ -81,7 +84,7 @@ class Reconciliation:
             if not found:
                 break
             # nothing of ours should be open that no loop knows of, whatever else differs
-            for report in self._open_there.values():
+            for report in list(self._manager.open_there.values()):
                 await self._manager.cancel_ended(report)
             found, explained = await self._compared()
         for order in list(self.book.open_orders()):
@@ -104,13 +107,14 @@ class Reconciliation:
             for order in self.book.open_orders()
             if order.is_cancel_pending or order.is_modify_pending
         }
-        before, open_before = self._missing, self._open_there
+        before, open_before = self._missing, set(self._manager.open_there)
         try:
-            found, explained = await self._compared()
+            found, explained = await self._compared(LOOKED_UP_SECONDS)
         except BrokerError:
             # what it held then says nothing of now, and must not keep an exit from being sent
             if clock.elapsed_seconds() - self._compared_at >= MISSING_SECONDS:
                 self._missing, self._manager.missing = {}, {}
+                self._manager.open_there = {}
             raise
         self._compared_at = clock.elapsed_seconds()
         # one that changes while it stands goes on to stand
@@ -130,7 +134,7 @@ class Reconciliation:
             )
         if stays:
             self.halt()
-        for broker_order_id, report in self._open_there.items():
+        for broker_order_id, report in list(self._manager.open_there.items()):
             if broker_order_id in open_before:
                 await self._manager.cancel_ended(report)
         return found
@@ -150,17 +154,12 @@ class Reconciliation:
         stands = (self.book.state_by, self.book.state_reason)
         return stands in (("", NOT_STARTED), (BY, BROKER_DIFFERS))
 
-    def _mark_unknown(self, order: Order) -> None:
-        order_id = order.request.order_id
-        if order.state is State.INTENT:  # it may have been sent before the process ended
-            self._manager.record(events.OrderSent(at=clock.now(), order_id=order_id))
-        if self.book.orders[order_id].state is State.SENT:
-            self._manager.advance(
-                order_id, State.UNKNOWN, message="the process ended before an answer"
-            )
+    async def _compared(self, seconds: float = math.inf) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """
+        Book what the broker says; return what differs without and with an explanation.
 
-    async def _compared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Book what the broker says; return what differs without and with an explanation."""
+        An order that is still being looked up after so many seconds is no difference yet.
+        """
         manager = self._manager
         broker, call = manager.broker, manager.call_broker
         terms = self.book.terms()
@@ -187,13 +186,14 @@ class Reconciliation:
             )
             if is_lost or is_forgotten:
                 manager.look_up(order.request.order_id)
-        await manager.wait_idle()
+        await manager.wait_idle(seconds)
         holdings = [*await call(broker.positions())]
         if not broker.capabilities.positions_include_holdings:
             holdings += await call(broker.holdings())
-        statement = Statement(reports, trades, holdings, await call(broker.funds()))
+        looked_up = frozenset(manager.looked_up)
+        statement = Statement(reports, trades, holdings, await call(broker.funds()), looked_up)
         self._missing = _missing(self.book, holdings)
-        self._open_there = {
+        manager.open_there = {
             report.broker_order_id: report for _, report in _ended_here(self.book, reports)
         }
         explained = tuple(self._expire_forgotten(statement, today))
@@ -233,7 +233,7 @@ class Reconciliation:
 def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...]:
     """Return how a book differs from what its broker says on this day, without an explanation."""
     return (
-        *_of_orders(book, statement.orders),
+        *_of_orders(book, statement.orders, statement.looked_up),
         *_of_fills(book, statement.trades, today),
         *_of_charges(book, statement.trades),
         *_of_positions(book, statement.holdings),
@@ -241,11 +241,11 @@ def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...
     )
 
 
-def _of_orders(book: Book, reports: Sequence[OrderReport]) -> Iterable[str]:
+def _of_orders(book: Book, reports: Sequence[OrderReport], looked_up: Set[str]) -> Iterable[str]:
     known = {report.broker_order_id for report in reports}
     for order in book.open_orders():
-        if order.broker_order_id not in known:
-            order_id, state = order.request.order_id, order.state
+        order_id, state = order.request.order_id, order.state
+        if order.broker_order_id not in known and order_id not in looked_up:
             yield f"order {order_id} is {state} here, but not known to the broker"
     for ended, report in _ended_here(book, reports):
         yield f"order {ended.request.order_id} is {ended.state} here, {report.state} at the broker"

@@ -23,6 +23,9 @@ from duckbourse.streaming.feed import (
 # A price further from the prior close than this factor cannot be valid: no split is larger. Prices
 # within it are left to the exchange's price bands.
 MAX_PRICE_RATIO = 50
+# A quote that is repeated within this many microseconds is the same one: a feed sends it again with
+# each change of the other side.
+REPEATED_WITHIN = 1_000_000
 # a price, and when it was traded: a snapshot after a reconnection is as old as its last trade
 Prices = Mapping[str, tuple[Decimal, datetime]]
 
@@ -46,7 +49,11 @@ def price_bounds(
 
 
 class Quote(NamedTuple):
-    """The best bid and ask of a symbol, each None without one, those before, and their receipt."""
+    """
+    The best bid and ask of a symbol, each None without one, those before, and their receipt.
+
+    The one before is another price, or the same one a second or more before.
+    """
 
     bid: Decimal | None
     ask: Decimal | None
@@ -81,9 +88,9 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         self._price = np.zeros(len(symbols), np.int64)
         self._traded_at = np.zeros(len(symbols), np.int64)
         self._received_at = np.zeros(len(symbols), np.int64)
-        # the newest quote, and the one before it
-        self._bid = np.zeros((2, len(symbols)), np.int64)
-        self._ask = np.zeros((2, len(symbols)), np.int64)
+        # the newest quote, the one before it, and when the newest came to be
+        self._bid = np.zeros((3, len(symbols)), np.int64)
+        self._ask = np.zeros((3, len(symbols)), np.int64)
         # the number of the last update that changed anything of a symbol
         self._revision = np.zeros(len(symbols), np.int64)
         self._update_count = 0
@@ -109,10 +116,15 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
     def _quote(self, records: Records, places: Places) -> None:
         self._update_count += 1
         self._revision[places] = self._update_count
+        received_at = column(records, "received_at")
         for side, name in ((self._bid, "bid"), (self._ask, "ask")):
-            newest, before = side
-            before[places] = newest[places]
-            newest[places] = column(records, name)
+            newest, before, since = side
+            known = newest[places]
+            newest[places] = column(records, name)  # of two in a batch, the later one
+            is_other = newest[places] != known
+            is_other |= received_at - since[places] >= REPEATED_WITHIN
+            before[places[is_other]] = known[is_other]
+            since[places[is_other]] = received_at[is_other]
 
     def quote(self, symbol: str) -> Quote | None:
         """Return the newest quote; None before the first tick."""
@@ -120,7 +132,7 @@ class LastPrices(Mapping[str, tuple[Decimal, datetime]]):
         if place is None or not self._received_at[place]:
             return None
         bid, ask = (
-            tuple(decimal_price(int(price)) if price else None for price in side[:, place])
+            tuple(decimal_price(int(price)) if price else None for price in side[:2, place])
             for side in (self._bid, self._ask)
         )
         return Quote(bid[0], ask[0], bid[1], ask[1], instant(int(self._received_at[place])))

@@ -26,6 +26,7 @@ from duckbourse.orders.events import Event, TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.settings import EventKind, Settings
 from duckbourse.telemetry import webhook
+from duckbourse.words import clock_problem
 
 log = structlog.get_logger()
 
@@ -100,8 +101,16 @@ class Notifier:
             case events.StopTakenBack(symbol=symbol, detail=detail):
                 text = f"{symbol}: no stop rests at the broker any more: {detail}"
                 self.send(text, f"{kind} {symbol}", is_urgent=True)
+            case events.ShortByHand(symbol=symbol, quantity=quantity, has_exits=has_exits):
+                exits = "with its own exits" if has_exits else "without a stop"
+                text = f"{symbol}: {quantity} sold short by hand, {exits}"
+                self.send(text, f"{kind} {symbol}", is_urgent=not has_exits)
             case events.PriceSilent(symbol=symbol, seconds=seconds):
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some", kind)
+            case events.ClockJumped(seconds=seconds):
+                self.send(
+                    clock_problem(seconds) or "the clock is right again", kind, is_urgent=True
+                )
             case events.StrategyFailed(strategy=strategy, detail=detail):
                 text = f"the strategy {strategy} failed and opens nothing more: {detail}"
                 self.send(text, kind)

@@ -16,7 +16,10 @@ from itertools import chain
 
 from msgspec.structs import replace
 
+from duckbourse import clock
 from duckbourse.names import did_you_mean
+from duckbourse.orders import events
+from duckbourse.orders.bus import Message
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
@@ -59,6 +62,29 @@ class HandOrders:
         self._context = context
         self._inbox = inbox
         self._watched: list[Watched] = []
+        # the orders that opened a short position, which people have been notified of
+        self._shorts: set[str] = set()
+        manager.bus.subscribe(events.FillBooked, self._note_short)
+
+    def _note_short(self, message: Message[events.FillBooked]) -> None:
+        """Record that an order by hand sold more than was held, as soon as it has."""
+        fill, book = message.event.fill, self._manager.book
+        request = book.orders[fill.order_id].request
+        held = book.quantity_of(BY_HAND, fill.symbol, fill.product)
+        is_opened = held < 0 <= held - fill.signed_quantity
+        is_entry = request.strategy == BY_HAND and request.reason is Reason.ENTRY
+        if not (is_entry and is_opened) or request.order_id in self._shorts:
+            return
+        self._shorts.add(request.order_id)
+        self._manager.record(
+            events.ShortByHand(
+                at=clock.now(),
+                order_id=request.order_id,
+                symbol=fill.symbol,
+                quantity=-held,
+                has_exits=request.exits not in (None, Exits()),
+            )
+        )
 
     async def obey(self, command: Command, wanted: OrderByHand) -> None:
         """Send what a person orders and answer it, now and whenever its state changes."""
@@ -141,11 +167,14 @@ class HandOrders:
                 " trail; `order modify` moves those of what is left"
             )
         else:
-            if held := self._manager.held_against(request):
-                kind = "a long" if side is Side.BUY else "a short"
-                bare = "" if request.exits else " without a stop"
-                opens = f"; {held} close what is held, and {request.quantity - held} open {kind}"
-                opens = f"{opens} position{bare}" if held < request.quantity else ""
+            held = self._manager.held_against(request)
+            kind = "a long" if side is Side.BUY else "a short"
+            bare = "" if request.exits else " without a stop"
+            if 0 < held < request.quantity:
+                opened = request.quantity - held
+                opens = f"; {held} close what is held, and {opened} open {kind} position{bare}"
+            elif not held and side is Side.SELL:
+                opens = f"; nothing was held by hand, so it opens a short position{bare}"
             await self._manager.place(request)
 
         def answer() -> Answer:

@@ -10,7 +10,8 @@ class Calls:
     """
     The calls at work, by their keys; `wait` waits `patience_seconds` for their answers.
 
-    If that is None, each call is made in turn, to its end, as a replay must. A call must not raise.
+    If that is None, each call is made in turn, to its end, as a replay must. A call must not raise;
+    one that was cancelled ends none of the others.
     """
 
     def __init__(self, patience_seconds: float | None) -> None:
@@ -36,4 +37,4 @@ class Calls:
 
     async def end(self) -> None:
         """Wait until all calls have ended; each has a time-out of its own."""
-        await asyncio.gather(*self._tasks.values())
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)

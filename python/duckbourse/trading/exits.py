@@ -81,6 +81,8 @@ class Work:
     # the tries that were refused or filled, each of which counts once
     counted: set[str] = field(default_factory=set)
     detail: str = ""
+    # when the broker is asked again about an order that has ended here
+    ask_at: float = -math.inf
 
 
 class ExitManager:
@@ -470,12 +472,24 @@ class ExitManager:
                 await self._take_over(entry_id, live[-1], work)
             elif live:
                 await self._reprice(entry_id, live[-1], work)
+            elif there := self._manager.closing_there(self.book.orders[entry_id]):
+                await self._end_there(there, work)
             elif must_wait or self._awaits_the_other_side(entry_id, work):
                 work.detail = "another order in the symbol has to end first"
             else:
                 await self._try(entry_id, work)
         with self._unharmed_by("notifying", entry_id):
             self._alert(entry_id, work, strange)
+
+    async def _end_there(self, order_ids: Sequence[str], work: Work) -> None:
+        """End what would close the same at the broker: together they would close too much."""
+        work.detail = f"order {order_ids[0]}, which ended here, may be open at the broker"
+        if clock.session_seconds() < work.ask_at:
+            return
+        work.ask_at = clock.session_seconds() + RETRY_SECONDS[0]
+        for order_id in order_ids:
+            if not self._manager.is_doubted(order_id):
+                await self._manager.end_there(order_id)
 
     def _awaits_the_other_side(self, entry_id: str, work: Work) -> bool:
         """Return whether a stop at the broker is about to give way, so that both sides cross."""

@@ -64,7 +64,7 @@ from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import what_is_held
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import BY_HAND, ChangeExits, Close, Context, Strategy, owner_of
-from duckbourse.words import counted, in_words, shares
+from duckbourse.words import clock_problem, counted, in_words, shares
 
 log = structlog.get_logger()
 
@@ -72,6 +72,8 @@ log = structlog.get_logger()
 IDLE_SECONDS = 0.5
 # how long a step waits for the answers of a broker elsewhere
 ANSWER_PATIENCE_SECONDS = 0.05
+# how often orders are looked for whose call ended without an answer
+LOST_SECONDS = 3.0
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
 # after so long without a comparison nothing is opened any more
@@ -200,9 +202,12 @@ class Trader:
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
         self._holdings = Holdings(self.prices)
         self._silent: set[str] = set()
+        # by how much the machine's clock was wrong when people were last notified of it
+        self._jumped_seconds = 0.0
         # why a strategy last asked for other exits in vain, by entry; reported once, since one that
         # trails asks for others at every step
         self._denied_changes: dict[str, str] = {}
+        self._lost_at = clock.elapsed_seconds()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = self._compared_at = clock.elapsed_seconds()
         # why the last comparison with the broker failed, if it did
@@ -587,8 +592,12 @@ class Trader:
                     obey = partial(self._obey_order, command, command.order)
                     await self._send(f"request {command.request_id}", obey)
         entries = [order.request.order_id for order in self.book.open_entries] if obeyed else []
+        with self._unharmed_by("watching the clock"):
+            self._watch_clock()
         with self._unharmed_by("watching prices"):
             self._watch_silence()
+        with self._unharmed_by("looking for lost calls"):
+            self._look_for_lost_calls()
         with self._unharmed_by("comparing with the broker"):
             self._reconcile()
         with self._unharmed_by("the daily limits"):
@@ -663,6 +672,8 @@ class Trader:
             reasons.append(str(self.manager.journal.failure))
         if self.comparison_problem:
             reasons.append(self.comparison_problem)
+        if problem := clock_problem(round(clock.unbelieved_seconds())):
+            reasons.append(problem)
         reasons += _closed_by_hand_only(self.book.unowned())
         if self.unrecorded_tick_count:
             reasons.append(f"{self.unrecorded_tick_count:,} ticks were not recorded")
@@ -763,6 +774,14 @@ class Trader:
         if current is None or current.rank < reason.rank:
             self.manager.record(events.FlattenRequested(at=clock.now(), reason=reason))
 
+    def _watch_clock(self) -> None:
+        """Notify people of a clock that was set: the session's times go by what has passed."""
+        seconds = clock.unbelieved_seconds()
+        is_over = not seconds and self._jumped_seconds
+        if is_over or abs(seconds - self._jumped_seconds) > clock.MAX_STEP_SECONDS:
+            self._jumped_seconds = seconds
+            self.manager.record(events.ClockJumped(at=clock.now(), seconds=round(seconds)))
+
     def _watch_silence(self) -> None:
         """Notify people of a symbol that is held and has no ticks while others have."""
         most = self.publication.limits.max_silence_seconds
@@ -784,6 +803,11 @@ class Trader:
                 self.manager.record(
                     events.PriceSilent(at=clock.now(), symbol=symbol, seconds=int(seconds))
                 )
+
+    def _look_for_lost_calls(self) -> None:
+        if clock.elapsed_seconds() - self._lost_at >= LOST_SECONDS:
+            self._lost_at = clock.elapsed_seconds()
+            self.manager.look_up_lost()
 
     def _reconcile(self) -> None:
         """

@@ -96,7 +96,7 @@ class RestingStops:
         if live:
             await self._keep_in_step(entry, live[-1], quantity, trigger)
             return
-        if trigger is None or not quantity:
+        if trigger is None or not quantity or self._manager.closing_there(entry):
             return
         if self._is_pausing(entry_id):
             return

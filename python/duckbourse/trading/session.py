@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 
@@ -22,7 +22,7 @@ from duckbourse.errors import BrokerError, ConfigurationError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import Event, TradingState
-from duckbourse.orders.journal import Journal, open_journal
+from duckbourse.orders.journal import FolderLock, Journal, open_journal
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.plugins import raise_interruption
 from duckbourse.risk.checks import Check
@@ -74,7 +74,7 @@ class SessionConfig:
     grace_seconds: float = GRACE_SECONDS
     refresh_seconds: float = REFRESH_SECONDS
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict)
-    lock: IO[str] | None = None
+    lock: FolderLock | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class TradingSession:
                     stack.callback(part.close)
             private_folder(config.folder)
             stack.enter_context(_log_to(config.folder / LOG))
-            stack.enter_context(_replay_clock(feed))
+            stack.enter_context(_clock_of(feed))
             journal, recorded = open_journal(config.folder, config.lock)
             stack.callback(journal.close)
             relay = TickRelay(feed)
@@ -254,10 +254,10 @@ def tick_sizes_of(publication: Publication) -> dict[str, Decimal]:
     return {symbol: known.tick_size for symbol, known in publication.instruments.items()}
 
 
-def _replay_clock(feed: Feed) -> AbstractContextManager[None]:
+def _clock_of(feed: Feed) -> AbstractContextManager[None]:
     if isinstance(feed, Replay):
         return clock.replayed_by(lambda: feed.at)
-    return nullcontext()
+    return clock.held_steady()
 
 
 @contextmanager

@@ -68,3 +68,34 @@ def test_a_price_is_as_old_as_its_trade() -> None:
     assert (prices.seconds_of_silence("A"), prices.seconds_of_silence("B")) == (60, 0)
     assert prices.seconds_of_silence("C") is None
     assert prices.last_receipt() == instant(160_000_000)
+
+
+@pytest.mark.parametrize(
+    ("quotes", "before"),
+    [
+        # the bid, and when it was received
+        ([(99, 0), (60, 1)], 99),
+        ([(99, 0), (60, 1), (60, 1.5), (60, 1.999999)], 99),
+        ([(99, 0), (60, 1), (60, 1.6), (60, 2)], 60),
+        ([(99, 0), (60, 1), (61, 1.1)], 60),
+        ([(99, 0), (60, 1), (61, 1.1), (61, 1.2)], 60),
+        ([(99, 0), (60, 1), (99, 1.1), (60, 1.2)], 99),
+    ],
+)
+@pytest.mark.parametrize("side", ["bid", "ask"])
+def test_a_quote_that_is_repeated_within_its_second_is_the_same_one(
+    quotes: list[tuple[float, float]], before: int, side: str
+) -> None:
+    """An odd bid was confirmed by a packet that had another ask beside it."""
+    prices = LastPrices(SYMBOLS)
+    for number, (price, seconds) in enumerate(quotes):
+        records = np.zeros(2, RECORD)
+        records["symbol"] = 0, 1
+        records["price"], records["received_at"] = 100_000_000, 5_000_000 + int(seconds * 10**6)
+        records["bid"] = records["ask"] = 200_000_000 + number
+        records[side] = millionths(Decimal(price))
+        prices.update(records)
+    for symbol in "AB":
+        quote = prices.quote(symbol)
+        assert quote is not None
+        assert (quote.bid_before if side == "bid" else quote.ask_before) == before

@@ -46,6 +46,7 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
         events.FillBooked(at=NOW, fill=fill(1, "100")),
         events.ExitTriggered(at=NOW, entry_id="X", reason=Reason.STOP, price=Decimal("98.50")),
         events.Reconciled(at=NOW),
+        events.ShortByHand(at=NOW, order_id="X", symbol="A", quantity=4, has_exits=False),
         events.SessionEnded(at=NOW, session_date=NOW.date(), equity_amount=Decimal("1234.5")),
         events.Reconciled(at=NOW, differences=("A MIS: 1 here, 0 at the broker",)),
     ):
@@ -54,17 +55,18 @@ def test_both_receive_the_events_that_matter(receiver: Receiver) -> None:
     texts = [
         "test: halted: news (by me)",
         "test: A +10 of X, -15.00: stop at 98.5",
+        "test: A: 4 sold short by hand, without a stop",
         f"test: the session of {NOW.date()} ended with an equity of 1,234.50; net +2.50, nothing"
         " held",
         "test: the broker differs: A MIS: 1 here, 0 at the broker",
     ]
     hooks = [body for path, body in receiver.got if path == "/hook"]
     assert {body["event"] for body in hooks} == {"trading"}
-    assert len({body["id"] for body in hooks}) == 4
+    assert len({body["id"] for body in hooks}) == 5
     chats = [body for path, body in receiver.got if path == f"/bot{SECRET}/sendMessage"]
     # urgent ones overtake others
     assert sorted(body["text"] for body in hooks) == sorted(texts)
-    assert [body["details"] for body in hooks] == [{"account": "test"}] * 4
+    assert [body["details"] for body in hooks] == [{"account": "test"}] * 5
     assert chats == [{"text": body["text"], "chat_id": "77"} for body in hooks]
 
 

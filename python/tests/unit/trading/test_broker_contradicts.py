@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,8 +20,9 @@ from duckbourse.errors import BrokerRejected, BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import OrderReport, Update
-from duckbourse.orders.events import TradingState
+from duckbourse.orders.events import OrderUpdated, TradingState
 from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Fill, OrderType, Product, Reason, Request, Side
 from duckbourse.trading.commands import FOLDER, OrderByHand, answer_to, send
 from duckbourse.trading.loop import BLIND_SECONDS
@@ -348,6 +349,7 @@ class UnrestingBeside(Beside, Unresting):
     pass
 
 
+ENDINGS = (asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit)
 FALLING = [*quiet(2), *quiet(5, 96)[115:]]
 
 
@@ -429,7 +431,7 @@ def test_an_order_that_ended_here_and_is_open_at_the_broker_is_cancelled(tmp_pat
     assert book.state is TradingState.HALTED
 
 
-@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, ValueError])
+@pytest.mark.parametrize("error", [*ENDINGS, ValueError])
 def test_an_exit_whose_call_ends_without_an_answer_is_looked_up(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
@@ -449,6 +451,132 @@ def test_an_exit_whose_call_ends_without_an_answer_is_looked_up(
     book = traded(day, FALLING)
     assert day.held() == 0
     assert book.open_positions() == []
+    messages = [each.message for each in day.journal.events if isinstance(each, OrderUpdated)]
+    assert f"the broker failed: {error('of the adapter')!r}" in messages
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        *(("find", error) for error in ENDINGS),
+        *((method, GeneratorExit) for method in ("orders", "cancel", "modify", "updates")),
+    ],
+)
+def test_no_adapter_ends_the_loop(tmp_path: Path, method: str, error: type[BaseException]) -> None:
+    """One that closed its generators by hand ended the loop, and left a position open."""
+
+    class Ending(Venue):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            setattr(self, method, self._of_stream if method == "updates" else self._failing)
+
+        async def _failing(self, *asked: Any) -> Any:
+            if at(9, 45, 30) <= clock.now() < at(9, 46, 20):
+                raise error("of the adapter")
+            return await getattr(Venue, method)(self, *asked)
+
+        async def place(self, request: Request) -> str:
+            if method == "find" and at(9, 46) <= clock.now() < at(9, 46, 10):
+                raise BrokerUnclear("no answer")
+            return await super().place(request)
+
+        async def _of_stream(self) -> Any:
+            async for update in super().updates():
+                yield update
+                if clock.now() >= at(9, 45, 30):
+                    raise error("of the adapter")
+
+    day = Day(tmp_path / "day")
+    day.venue_class = Ending
+    trader = day.traded([*ENTERED, *quiet(2)[:60], *quiet(3, 96)[60:]])
+    assert trader.book.open_positions() == []
+    assert day.held() == 0
+    if method == "updates":  # they are followed on
+        assert trader.manager._following is not None
+        assert trader.manager._following.cancelled()
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_an_order_whose_call_is_lost_is_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    """It stayed at work for ever, and the exit waited for its answer."""
+    lost: list[str] = []
+    step = "_send" if is_written else "_intend_and_send"
+    whole = getattr(Manager, step)
+
+    async def lose_one(self: Manager, request: Request, **how: Any) -> None:
+        if request.reason is Reason.ENTRY or lost:
+            await whole(self, request, **how)
+            return
+        lost.append(request.order_id)
+        if not is_written:  # the disk has not said yet that it is
+            await self.record_durably(events.OrderIntended(at=clock.now(), request=request))
+
+    monkeypatch.setattr(Manager, step, lose_one)
+    day = Unresting(tmp_path / "day")
+    book = traded(day, FALLING)
+    assert book.orders[lost[0]].state is State.NOT_PLACED
+    assert day.held() == 0 and book.open_positions() == []
+
+
+def test_an_order_whose_call_is_at_work_is_not_looked_up(tmp_path: Path) -> None:
+    class Slow(Venue):
+        async def place(self, request: Request) -> str:
+            await asyncio.sleep(4)
+            return await super().place(request)
+
+    day = Unresting(tmp_path / "day")
+    day.venue_class = Slow
+    traded(day, [*quiet(1), *quiet(2, 96)[55:]])
+    states = {each.state for each in day.journal.events if isinstance(each, OrderUpdated)}
+    assert State.FILLED not in states and State.UNKNOWN not in states
+    assert day.held() == 0
+
+
+@pytest.mark.parametrize("ended_by", ["an answer", "a report"])
+@pytest.mark.parametrize("rests_stops", [False, True])
+def test_no_exit_is_sent_beside_one_that_the_broker_has_all_the_same(
+    tmp_path: Path, ended_by: str, rests_stops: bool
+) -> None:
+    """Two orders to sell all were open at the broker, and both were filled as the price rose."""
+    most = {"open": 0}
+
+    class There(Venue):
+        has_ended = False
+
+        async def place(self, request: Request) -> str:
+            if request.reason is Reason.ENTRY or self.has_ended:
+                broker_order_id = await super().place(request)
+                self._count()
+                return broker_order_id
+            self.has_ended = True
+            is_stop = request.order_type is OrderType.SL
+            limit = request.limit_price if is_stop else Decimal("96.50")
+            broker_order_id = await super().place(replace(request, limit_price=limit))
+            if ended_by == "an answer":
+                raise BrokerRejected("503 gateway")
+            report = replace(self._orders[broker_order_id], state=State.CANCELLED)
+            asyncio.get_running_loop().call_later(1, self._send, report)
+            return broker_order_id
+
+        async def find(self, order_id: str) -> Sequence[OrderReport]:
+            await asyncio.sleep(2)
+            return await super().find(order_id)
+
+        def _count(self) -> None:
+            live = [each for each in self._orders.values() if each.state.is_live]
+            sold = [each for each in live if each.side is Side.SELL]
+            most["open"] = max(most["open"], len(sold))
+
+    day = Day(tmp_path / "day")
+    day.capabilities |= {"can_rest_stops": rests_stops}
+    day.venue_class = There
+    book = traded(day, [*quiet(2), *quiet(3, 96)[115:], *quiet(5, 97)[175:]])
+    assert most == {"open": 1}
+    assert day.held() == 0 and book.open_positions() == []
+    assert book.state is TradingState.HALTED
+    assert "at the broker" in book.state_reason
 
 
 def test_an_order_that_ended_here_is_cancelled_there_by_the_next_start(tmp_path: Path) -> None:
@@ -460,6 +588,9 @@ def test_an_order_that_ended_here_is_cancelled_there_by_the_next_start(tmp_path:
                 return await super().place(request)
             await super().place(replace(request, limit_price=Decimal(120)))
             raise BrokerRejected("503 gateway")
+
+        async def find(self, order_id: str) -> Sequence[OrderReport]:
+            return []
 
     day = Unresting(tmp_path / "day")
     day.venue_class = There

@@ -1120,3 +1120,36 @@ def test_a_sale_of_more_than_is_held_says_that_the_rest_is_short(market: Market)
     assert answered(market, "one").message == "6 of 6 A filled at 100.00"
     said = "; 6 close what is held, and 4 open a short position without a stop"
     assert answered(market, "two").message.endswith(said)
+    [short] = market.of(events.ShortByHand)
+    assert (short.symbol, short.quantity, short.has_exits) == ("A", 4, False)
+
+
+@pytest.mark.parametrize("stop", [None, Decimal(105)])
+def test_a_sale_of_what_was_not_bought_by_hand_says_that_it_is_short(
+    market: Market, stop: Decimal | None
+) -> None:
+    """A strategy held the shares, and the order sold others."""
+    market.signals = [signal()]
+    sell = ordering(market, "two", "sell", quantity=10, stop_price=stop)
+    trader = market.trade(TICKS, at_tick={5: sell}, to_end=False)
+    assert trader.book.quantity("A", Product.MIS) > 0
+    bare = " without a stop" if stop is None else ""
+    said = f"; nothing was held by hand, so it opens a short position{bare}"
+    assert answered(market, "two").message.endswith(said)
+    [short] = market.of(events.ShortByHand)
+    assert (short.quantity, short.has_exits) == (10, stop is not None)
+
+
+def test_a_short_position_by_hand_is_announced_once(market: Market) -> None:
+    """What is sold of it later, in parts, and what closes it, opens nothing."""
+    order(market, "one", "sell", quantity=10)
+    market.trade(
+        TICKS,
+        at_tick={
+            3: ordering(market, "two", "sell", quantity=5),
+            5: ordering(market, "three", "buy", quantity=20),
+            7: ordering(market, "four", "sell", quantity=5),
+        },
+        to_end=False,
+    )
+    assert [(each.quantity) for each in market.of(events.ShortByHand)] == [10]

@@ -671,6 +671,20 @@ def test_one_bad_quote_closes_nothing(market: Market, bid: float, ask: float | s
     assert market.of(events.ExitTriggered) == []
 
 
+@pytest.mark.parametrize(("seconds", "count"), [(0.4, 0), (1, 1)])
+def test_a_bad_quote_that_is_repeated_at_once_closes_nothing(
+    market: Market, seconds: float, count: int
+) -> None:
+    """A packet of the same instant brought the odd quote again, which confirmed it."""
+    quoted = [
+        tick(at(9, 50, when), 100, traded_at=at(9, 45, 2), quantity=0, bid=80, ask="80.1")
+        for when in (0, seconds / 2, seconds)
+    ]
+    usual = tick(at(9, 50, seconds + 0.1), 100, traded_at=at(9, 45, 2), bid="99.9", ask="100.1")
+    market.trade(entered(*quoted, {**usual, "quantity": 0}), to_end=False)
+    assert len(market.of(events.ExitTriggered)) == count
+
+
 def test_the_exits_of_a_short_go_by_the_ask() -> None:
     assert quoted_price(Side.SELL, Decimal(100), Decimal(102), Decimal(103), Decimal(10)) == 103
     assert quoted_price(Side.SELL, Decimal(100), Decimal(102), None, Decimal(10)) == 102
