@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import structlog
 
 from duckbourse.brokers.zerodha import mapping
 from duckbourse.brokers.zerodha.client import KiteClient
@@ -34,7 +33,6 @@ from duckbourse.orders.order import OrderType, Product, Request, Validity, is_or
 from duckbourse.orders.pacing import Rate
 from duckbourse.streaming.bounded_log import BoundedLog
 
-log = structlog.get_logger()
 
 Report = TypeVar("Report")
 Found = Mapping[str, Any]

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import numpy as np
-import structlog
 from pydantic import SecretStr
 
 from duckbourse import clock
@@ -29,11 +28,11 @@ from duckbourse.streaming.bounded_log import BoundedLog
 from duckbourse.streaming.feed import RECORD, Records
 from duckbourse.streaming.websocket import Instants, WebSocketFeed
 
-log = structlog.get_logger()
-
 # between two polls, while the stream is up and all is known, and otherwise
 SELDOM_SECONDS = 5.0
 SOON_SECONDS = 1.0
+# after the stream has given up
+STREAM_AGAIN_SECONDS = 30.0
 # a trade may be listed a little after the update that counts it
 LAG_SECONDS = 0.2
 
@@ -41,7 +40,7 @@ Order = Mapping[str, Any]
 
 
 class OrderStream(Protocol):
-    """Kite's order updates; `run` returns or raises when there will be no more."""
+    """Kite's order updates; `run` returns or raises when it gives up."""
 
     async def run(
         self, on_order: Callable[[Order], None], on_health: Callable[[bool], None]
@@ -169,11 +168,13 @@ class OrderUpdates:
             await asyncio.gather(streaming, return_exceptions=True)
 
     async def _streamed(self) -> None:
-        try:
-            await self._stream.run(self._news.put_nowait, self._on_health)
-        except Exception as error:  # such as a refused token: what is polled says so
-            log.warning("no order updates from Kite's stream", error=type(error).__name__)
-        self._is_up = False
+        while True:
+            try:
+                await self._stream.run(self._news.put_nowait, self._on_health)
+            except Exception as error:  # such as a refusal, which may be a proxy's
+                self._log.warning("no order updates by stream", error=type(error).__name__)
+            self._is_up = False
+            await asyncio.sleep(STREAM_AGAIN_SECONDS)
 
     def _on_health(self, is_healthy: bool) -> None:
         self._is_up = is_healthy

@@ -255,3 +255,16 @@ def test_an_order_whose_status_says_little_is_asked_for_soon(tmp_path: Path) -> 
         assert day.states()[-1] is State.CANCELLED
 
     play(tmp_path, Scripted(), script)
+
+
+def test_a_stream_that_gave_up_is_tried_again(tmp_path: Path) -> None:
+    stream = Scripted(error=TokenRefused("a proxy's"))
+
+    async def script(day: Day) -> None:
+        stream.error = None
+        await asyncio.sleep(31)
+        before = day.asked("/orders")
+        await asyncio.sleep(10)
+        assert day.asked("/orders") - before <= 3, "the stream is up"
+
+    play(tmp_path, stream, script)
