@@ -193,7 +193,7 @@ class Settings(BaseSettings):
     kite_root: Annotated[str, AfterValidator(_root_of(KITE_ROOT))] = "https://api.kite.trade"
     kite_algo_id: str | None = None
     kite_url: Annotated[str, AfterValidator(_socket_address)] = f"wss://{KITE_STREAM}"
-    venue_root: Annotated[str, AfterValidator(_root_of())] = "http://127.0.0.1:8765"
+    venue_root: Annotated[str, AfterValidator(_root_of())] = "http://127.0.0.1:8770"
     webhook_url: Annotated[SecretStr | None, AfterValidator(_address)] = None
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_signing_secret)] = None
     webhook_events: Annotated[frozenset[EventKind], NoDecode, BeforeValidator(_event_kinds)] = (

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
-
 from duckbourse.brokers.zerodha import mapping
 from duckbourse.brokers.zerodha.client import KiteClient
 from duckbourse.brokers.zerodha.mapping import Names
@@ -32,7 +31,6 @@ from duckbourse.orders.broker import (
 from duckbourse.orders.order import OrderType, Product, Request, Validity, is_order_id
 from duckbourse.orders.pacing import Rate
 from duckbourse.streaming.bounded_log import BoundedLog
-
 
 Report = TypeVar("Report")
 Found = Mapping[str, Any]

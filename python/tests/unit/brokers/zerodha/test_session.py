@@ -15,6 +15,7 @@ from duckbourse.brokers.opening import BrokerSetup, at_venue, broker_of
 from duckbourse.brokers.zerodha import session
 from duckbourse.errors import BadInput, ConfigurationError, TokenRefused
 from duckbourse.settings import Settings, settings
+from duckbourse.trading.feeds import kite_access
 from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY, API_SECRET
 
 TOKEN = SecretStr(ACCESS_TOKEN)
@@ -50,6 +51,24 @@ def test_a_token_ends_at_six_in_india(data: Path, obtained: str, ends: str) -> N
         with pytest.raises(TokenRefused, match="ended at 06:00 in India on") as refused:
             session.token_of("zerodha")
         assert refused.value.remedy == "log in: `./bourse login zerodha`"
+
+
+def test_the_feed_has_the_token_of_the_login_unless_one_is_set(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instruments = data / "NSE.csv"
+    known = Settings(data_dir=data, kite_api_key=SecretStr(API_KEY))
+    monkeypatch.setattr("duckbourse.trading.feeds.settings", lambda: known)
+    with clock.driven_by(lambda: datetime(2026, 12, 1, tzinfo=UTC)):
+        with pytest.raises(ConfigurationError, match="there is no access token of zerodha"):
+            kite_access(instruments)
+        session.keep_token("zerodha", TOKEN)
+        assert kite_access(instruments)[1] == TOKEN
+        known.kite_access_token = SecretStr("another")
+        assert kite_access(instruments)[1] == SecretStr("another")
+        known.kite_api_key = None
+        with pytest.raises(ConfigurationError, match="the API key for Kite is missing"):
+            kite_access(instruments)
 
 
 def test_a_token_is_kept_where_nobody_else_reads_it(data: Path) -> None:
@@ -121,7 +140,7 @@ def test_a_venue_is_opened_after_a_login_and_sends_no_token_elsewhere(data: Path
     assert opened.capabilities.follows_feed
     assert not opened.capabilities.is_simulated
     # the default address of the stream is the broker's own
-    assert opened._stream._root == "ws://127.0.0.1:8765"  # type: ignore[attr-defined]
+    assert opened._stream._root == "ws://127.0.0.1:8770"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
