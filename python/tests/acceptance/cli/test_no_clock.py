@@ -17,12 +17,12 @@ from tests.support.warehouse import Warehouse
 
 # in test_any_day.py, of `notify` in unit/telemetry/test_webhook.py, of `order` in
 # unit/cli/test_order.py, of `serve` in unit/cli/test_serve.py and unit/api,
-# of `report` in unit/report/test_report.py
+# of `report` in unit/report/test_report.py, of `login` in unit/brokers/zerodha/test_login.py
 ON_AWKWARD_DAYS = {
     *("trade", "ingest", "sample-minutes", "publish", "halt", "resume", "square-off"),
     *("orders", "positions", "pnl", "reconcile", "journal", "deliveries", "doctor"),
     *("status", "notify", "backup", "restore", "order", "account", "serve"),
-    "report",
+    *("report", "login"),
 }
 # they run dbt, pytest and linters as child processes, and write no dates themselves
 RUN_OTHERS = {"build", "test", "properties", "explain"}
