@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from filecmp import cmp
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -52,6 +53,12 @@ SCANNERS = "macros/scanners/scanners.sql"
 # How long dbt may take to stop; killing it damages no file, so a short time will do.
 STOP_SECONDS = 5
 
+# what a full build reads beside the data, and what makes the published file of it
+READ_FOLDERS = ("models", "macros", "functions", "seeds", "tests", "packages")
+READ_FILES = ("dbt_project.yml", "packages.yml", "profiles.yml")
+MADE_BY = ("build.py", "dbt_build.py", "publish.py")
+ENGINES = ("duckdb", "dbt-core", "dbt-duckdb")
+
 LIBC = ctypes.CDLL(None)  # loaded here, since nothing may be loaded between fork and exec
 
 
@@ -84,6 +91,8 @@ def build(request: Request, watch: Watch) -> Outcome:
     state.save(settings().build_database, None)
     started = clock.elapsed_seconds()
     made_from = definitions()
+    # before dbt reads: what arrives meanwhile is new to the next build
+    read = "" if request.select else inputs(request)
     try:
         return_code, stray = _run(request, before, made_from, progress, watch)
     except BaseException:
@@ -96,8 +105,46 @@ def build(request: Request, watch: Watch) -> Outcome:
     catalog = [node for node in outcome.statuses if node.endswith(f".{CATALOG_MODEL}")]
     if before and not catalog:
         made_from = before.definitions
-    _record(request, outcome, before, made_from, progress)
+    _record(request, outcome, before, made_from, read, progress)
     return outcome
+
+
+def up_to_date(request: Request) -> state.State | None:
+    """
+    Return the state of the build file if this request would make the same file again, or None.
+
+    It would if the last full build was green and read exactly what there is now: the project's
+    files, seeds, data and variables, with the same versions of dbt and DuckDB.
+    """
+    before = state.load(settings().build_database)
+    if request.full_refresh or request.select or before is None or before.unproven:
+        return None
+    return before if before.inputs and before.inputs == inputs(request) else None
+
+
+def inputs(request: Request) -> str:
+    """
+    Return the hash of all that a full build reads.
+
+    Of the project's files it has the content. Of the data it has the names, sizes and times of
+    change, since Parquet is written once, and may be large.
+    """
+    found = hashlib.sha256()
+    package = Path(__file__).parent
+    files = [PROJECT / name for name in READ_FILES] + [package / name for name in MADE_BY]
+    files += [path for folder in READ_FOLDERS for path in (PROJECT / folder).rglob("*")]
+    for path in sorted(filter(Path.is_file, files)):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.update(f"{path.relative_to(PROJECT)} {content}\n".encode())
+    folders = [settings().raw, *([settings().data / "sample"] if settings().sample else [])]
+    for folder in folders:
+        for path in sorted(folder.rglob("*.parquet")):
+            known = path.stat()
+            found.update(f"{path} {known.st_size} {known.st_mtime_ns}\n".encode())
+    for name in ENGINES:
+        found.update(f"{name} {version(name)}\n".encode())
+    found.update((request.variables or "").encode())
+    return found.hexdigest()
 
 
 def check_variables(text: str | None) -> None:
@@ -447,6 +494,7 @@ def _record(
     outcome: Outcome,
     before: state.State | None,
     made_from: str,
+    read: str,
     progress: Progress,
 ) -> None:
     database = settings().build_database
@@ -461,6 +509,7 @@ def _record(
             definitions=made_from,
             codes=progress.codes,
             outdated=progress.outdated,
+            inputs=read,
         )
         state.save(database, after)
     except OSError as error:

@@ -38,7 +38,7 @@ def machine_now() -> datetime:
 
 class SteadyClock:
     """
-    A clock that follows `wall` unless that was set; then it is when it began plus the seconds since.
+    A clock that follows `wall` unless that was set; then it is its beginning and the seconds since.
 
     `unbelieved_seconds` is how much more the wall clock shows than has passed; 0 while it is right.
     `seconds` count on while the machine sleeps.

@@ -61,6 +61,11 @@ def installed(group: str) -> dict[str, Any]:
     }
 
 
+def names(group: str) -> set[str]:
+    """Return the names of what installed packages provide for a group, without loading it."""
+    return {point.name for point in entry_points(group=group)}
+
+
 def refuse_async(what: str, function: object) -> None:
     """Raise ConfigurationError for a coroutine function, which nobody here would await."""
     for each in (function, getattr(function, "__call__", None)):  # noqa: B004
@@ -98,9 +103,9 @@ def _is_in_loop() -> bool:
 
 
 def _is_of_signal(error: KeyboardInterrupt) -> bool:
-    """Return whether a handler of a signal raised it; Python's own one leaves no trace of that."""
+    """Return whether a handler of a signal raised it; Python's own one is not in the traceback."""
     handlers: list[Any] = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    if signal.default_int_handler in handlers:
+    if signal.default_int_handler in handlers and not _has_raise_statement(error):
         return True
     return _raised_in(error) in map(_code_of, handlers)
 
@@ -110,7 +115,14 @@ def _is_of_closing(error: GeneratorExit) -> bool:
     trace = _innermost(error)
     if trace is None or not trace.tb_frame.f_code.co_flags & COROUTINES:
         return False
-    return trace.tb_frame.f_code.co_code[trace.tb_lasti] != dis.opmap["RAISE_VARARGS"]
+    return not _has_raise_statement(error)
+
+
+def _has_raise_statement(error: BaseException) -> bool:
+    """Return whether a `raise` in Python raised it, and not the interpreter or an extension."""
+    trace = _innermost(error)
+    raising = dis.opmap["RAISE_VARARGS"]
+    return trace is not None and trace.tb_frame.f_code.co_code[trace.tb_lasti] == raising
 
 
 def _raised_in(error: BaseException) -> CodeType | None:

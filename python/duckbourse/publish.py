@@ -96,6 +96,17 @@ def publish(source: Path, target: Path, state: State | None) -> Published:
     )
 
 
+def current(target: Path, state: State) -> Published | None:
+    """Return the publication if it is of the run of this state and can be read, or None."""
+    try:
+        record = history.record_of(target)
+    except BourseError:
+        return None
+    if record["invocation_id"] != state.invocation_id:
+        return None
+    return Published(target, target.stat().st_size, 0.0, False, record["row_counts"], None, ())
+
+
 def roll_back(published: Path, kept: history.Publication) -> str | None:
     """
     Publish a kept publication again, or raise and change nothing; the current one is kept too.

@@ -40,7 +40,8 @@ class State:
     `--vars`, as written: a subset built with other variables would produce a mixture.
     `definitions` is the hash of what the published macros of the indicators were made from, and
     `codes` are those of the SQL that each model was built from. `outdated` are the models that are
-    older than something that they follow from.
+    older than something that they follow from. `inputs` is the hash of all that a full build read;
+    it is empty once a part was built on its own.
     """
 
     invocation_id: str
@@ -51,6 +52,7 @@ class State:
     definitions: str = ""
     codes: Mapping[str, str] = field(default_factory=dict)
     outdated: tuple[str, ...] = ()
+    inputs: str = ""
 
     def is_of(self, database: Path) -> bool:
         """Return whether the file is unchanged since the run."""
@@ -74,6 +76,7 @@ def after(
     definitions: str = "",
     codes: Mapping[str, str] | None = None,
     outdated: Collection[str] = (),
+    inputs: str = "",
 ) -> State | None:
     """
     Return the state after a run; a run of a subset only updates its own nodes.
@@ -97,6 +100,7 @@ def after(
         definitions,
         codes or {},
         tuple(sorted(late)),
+        inputs if full else "",
     )
 
 
@@ -165,7 +169,11 @@ def owner_file(database: Path) -> Path:
 
 
 def holder(path: Path) -> str | None:
-    """Return the process id in a lock file, "?" without one or of a folder; None if not held."""
+    """
+    Return the id of the process that has locked a file or a folder; None if none has.
+
+    It is "?" where the system does not say.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -173,9 +181,19 @@ def holder(path: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return (path.is_file() and path.read_text()) or "?"
+        return (path.is_file() and path.read_text()) or _locker(os.fstat(descriptor)) or "?"
     finally:
         os.close(descriptor)
+    return None
+
+
+def _locker(locked: os.stat_result) -> str | None:
+    # Linux lists locks as "1: FLOCK ADVISORY WRITE 4711 fe:00:131075 0 EOF"
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if words[1] == "FLOCK" and words[5].endswith(f":{locked.st_ino}"):
+                return words[4]
     return None
 
 

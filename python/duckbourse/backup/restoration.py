@@ -34,7 +34,6 @@ from duckbourse.errors import (
     StorageFull,
 )
 from duckbourse.ingest.store import sole_writer
-from duckbourse.orders.journal import LOCK
 from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
 from duckbourse.words import counted
 
@@ -48,7 +47,7 @@ BUILT = ("build/duckbourse.duckdb", "build/duckbourse.duckdb.wal", "build/state.
 # in a complete copy: a folder for each place that is only moved aside
 GONE = "gone"
 # without content of their own
-EMPTY = ("zz_empty.parquet", ".gitkeep", LOCK, "-shm")
+EMPTY = ("zz_empty.parquet", ".gitkeep", "-shm")
 
 
 @dataclass(frozen=True)
@@ -337,9 +336,9 @@ def _alone(data: Path) -> Iterator[None]:
 
 
 def _refuse_trading(data: Path) -> None:
-    for lock in sorted((data / "trading").glob(f"*/{LOCK}")):
-        if state.holder(lock) is not None:
+    for folder in sorted((data / "trading").glob("*/")):
+        if state.holder(folder) is not None:
             raise JournalBusy(
-                f"{lock.parent.name} is trading, in {lock.parent}",
+                f"{folder.name} is trading, in {folder}",
                 "stop that first, with Ctrl-C where it runs; then run this again",
             )

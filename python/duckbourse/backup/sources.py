@@ -24,7 +24,7 @@ from duckbourse.brokers.paper import FILE as PAPER
 from duckbourse.disk import is_text, shown, special
 from duckbourse.errors import BackupBusy, BadInput
 from duckbourse.orders.journal import FILE as JOURNAL
-from duckbourse.orders.journal import HEAD, LOCK
+from duckbourse.orders.journal import HEAD
 
 # of the data folder; manifests of deliveries first, since all that they refer to is in place
 MANIFESTS = "raw/deliveries"
@@ -172,7 +172,7 @@ class Copier:
     def _copied_pair(self, home: Path, path: str) -> tuple[list[tuple[Path, File]], bool]:
         """Return copies of the files of `PAIR`, and whether all are of one moment."""
         sources = {name: each for name in PAIR for each in below(home / name, f"{path}/{name}")}
-        if JOURNAL in sources and state.holder(home / LOCK) is not None:
+        if JOURNAL in sources and state.holder(home) is not None:
             try:
                 return self._while_trading(sources)
             except sqlite3.DatabaseError as error:
@@ -182,7 +182,7 @@ class Copier:
                 return [self._copied(each) for each in sources.values()], True
         # unchanged: SQLite would drop what is damaged in a write-ahead log
         copies = [self._copied(each) for each in sources.values()]
-        return copies, state.holder(home / LOCK) is None
+        return copies, state.holder(home) is None
 
     def _while_trading(self, sources: dict[str, Source]) -> tuple[list[tuple[Path, File]], bool]:
         journal = sources[JOURNAL]

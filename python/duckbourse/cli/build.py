@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from duckbourse import state
-from duckbourse.build import Request, report_failure
+from duckbourse.build import Request, report_failure, up_to_date
 from duckbourse.build import build as run_build
 from duckbourse.cli.notify import announce_publication, announces_failure
 from duckbourse.cli.options import Json
@@ -25,7 +25,7 @@ from duckbourse.disk import refuse_special
 from duckbourse.errors import BadInput, ConfigurationError, PublicationError
 from duckbourse.freshness import EXTEND, newest_bar
 from duckbourse.progress import Outcome, Progress
-from duckbourse.publish import Published, red_nodes, refusal, refusal_of_part
+from duckbourse.publish import Published, current, red_nodes, refusal, refusal_of_part
 from duckbourse.publish import publish as publish_file
 from duckbourse.seeds import check
 from duckbourse.settings import PROJECT, settings, shown
@@ -82,6 +82,9 @@ def build(
     """
     Build the warehouse, test all of it, and publish it if everything is green.
 
+    Nothing is built if nothing is new since the last green build: no data, and no edit of a seed,
+    a model, a macro or a test. `--full-refresh` builds everything again in any case.
+
     Readers of the published file are never interrupted: they keep the publication they have open.
 
     Examples:
@@ -130,21 +133,26 @@ def build(
                 " one has what was red",
                 markup=False,
             )
-        with Display(quiet, slips.warned) as display:
-            outcome = run_build(request, display.show)
+        if built := up_to_date(request):
+            outcome = Outcome(built.invocation_id, 0.0, {}, ())
+        else:
+            with Display(quiet, slips.warned) as display:
+                outcome = run_build(request, display.show)
         for failure in map(str, outcome.failures):
             notes.print(f"[red]✗[/] {escape(failure)}")
         if outcome.failures:
             raise report_failure(outcome, selected)
         known = state.load(database)
         refused = refusal(database, known) if select and not no_publish else None
-        if refused is None and not no_publish:
+        if built and not no_publish:
+            published = current(settings().published_database, built)
+        if is_published_now := published is None and refused is None and not no_publish:
             former = _signal_counts()
             published = publish_file(database, settings().published_database, known)
             changes = signal_changes(former, _signal_counts(former))
             for warning in published.warnings:
                 notes.print(f"warning: {warning}", markup=False)
-    if published:
+    if is_published_now:
         announce_publication()
     report = _report(outcome, published) | {"signal_changes": changes}
     if json:
@@ -288,7 +296,10 @@ def _print_report(report: dict[str, Any]) -> None:
         counted(count, kind.replace("_", " ")) for kind, count in report["nodes"].items()
     )
     warned = f", {report['warnings']} warned" if report["warnings"] else ""
-    results.print(f"[green]✓[/] green: {nodes}{warned}, in {report['build_seconds']:.0f} s")
+    if nodes:
+        results.print(f"[green]✓[/] green: {nodes}{warned}, in {report['build_seconds']:.0f} s")
+    else:
+        results.print("[green]✓[/] nothing is new since the last build, so nothing was built")
     if report["published"] is None:
         return
     for part, columns in PARTS.items():

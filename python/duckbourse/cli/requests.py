@@ -202,14 +202,16 @@ def _is_person() -> bool:
 def asked(name: str, live: Sequence[SessionFolder]) -> SessionFolder:
     """Ask a person which of the sessions is meant; raise ConfigurationError if nobody is there."""
     shown = [f"{each.account} on {each.session_date}" for each in live]
+    # an order is of one account
+    or_all = "" if name.startswith("order ") else ", or use --all"
     if not _is_person():
         raise ConfigurationError(
             f"{counted(len(live), 'loop')} are running: {', '.join(shown)}",
-            f"name one, such as by `./bourse {name} --account {live[0].account}`, or use --all",
+            f"name one: `./bourse {name}` again with --account {live[0].account}{or_all}",
         )
     for number, each in enumerate(shown, 1):
         notes.print(f"  {number}  {each}", markup=False)
     chosen: int = typer.prompt(f"which one to {name}", type=int, err=True)
     if not 1 <= chosen <= len(live):
-        raise ConfigurationError(f"{chosen} is none of them", f"choose 1 to {len(live)}, or --all")
+        raise ConfigurationError(f"{chosen} is none of them", f"choose 1 to {len(live)}{or_all}")
     return live[chosen - 1]

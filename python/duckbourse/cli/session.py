@@ -22,7 +22,7 @@ from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
-from duckbourse.errors import BourseError, ConfigurationError, TradingError
+from duckbourse.errors import BourseError, ConfigurationError, JournalBusy, TradingError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import JournalSalvaged
 from duckbourse.orders.journal import open_journal
@@ -41,6 +41,7 @@ from duckbourse.trading.session_folder import (
     SessionFolder,
     exports_of,
     interruption,
+    is_traded,
     latest,
     read,
     session_clock,
@@ -274,6 +275,12 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         raise ConfigurationError(
             f"{session.account} has traded {last.session_date} since {session.session_date}",
             "omit --date: what the account holds now is compared",
+        )
+    if is_traded(session):
+        raise JournalBusy(
+            f"{session.account} is trading, and its loop compares the account with the broker",
+            "`./bourse account show` has its state; to compare by hand, stop the loop first,"
+            " with Ctrl-C where it runs",
         )
     with ExitStack() as stack:
         log, recorded = open_journal(session.path)

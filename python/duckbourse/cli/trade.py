@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from duckbourse import clock
+from duckbourse import clock, plugins
 from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic
@@ -48,7 +48,7 @@ from duckbourse.trading.loop import BY_STRATEGIES, Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse, unwatched
-from duckbourse.trading.strategies import Strategies, open_strategies
+from duckbourse.trading.strategies import GROUP, Strategies, misspelled, open_strategies
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
 from duckbourse.trading.subscribers import open_subscribers
 from duckbourse.warehouse import open_published
@@ -232,6 +232,8 @@ def trade(
     open_broker = broker_of(broker_name)
     asked = strategy or [SignalStrategy.NAME]
     strategies = open_strategies(asked, publication.strategy_parameters)
+    for line in misspelled(strategies, publication.strategy_parameters, plugins.names(GROUP)):
+        notes.print(line, style="yellow", markup=False)
     checks = open_checks(check or [])
     subscribers = open_subscribers(subscribe or [])
     source = open_feed(publication, feed, speed=speed, seed=seed, instruments=instruments)

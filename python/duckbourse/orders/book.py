@@ -580,6 +580,8 @@ class Book:
     def _(self, event: events.OrderUpdated) -> None:
         order = self.orders[event.order_id]
         is_done = not event.state.is_live
+        # that it was to be cancelled does not hide the last word of it
+        words = (order.cancel_why, event.message if is_done else "")
         self._store(
             replace(
                 order,
@@ -588,6 +590,7 @@ class Book:
                 else advance(event.order_id, order.state, event.state),
                 broker_order_id=event.broker_order_id or order.broker_order_id,
                 message=event.message or order.message,
+                cancel_why=order.cancel_why and "; ".join(filter(None, words)),
                 is_cancel_pending=order.is_cancel_pending and not is_done,
                 is_modify_pending=order.is_modify_pending and not is_done,
             )

@@ -20,8 +20,8 @@ journal are one chain.
 
 A full disk, a lock or missing permissions are not damage: they are refused, and nothing is moved.
 
-One process at a time writes an account's journal. It holds a lock on the folder until it ends, in
-whatever way it ends.
+One process at a time writes an account's journal. It holds a lock on the folder itself, which no
+deletion of a file opens, until it ends, in whatever way it ends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Self
 
 import msgspec
 
@@ -50,7 +50,6 @@ from duckbourse.settings import settings
 
 FILE = "journal.sqlite"
 HEAD = "journal.head"
-LOCK = "journal.lock"
 ARCHIVE = "archive"
 QUEUE_ROWS = 100_000
 # the most events in one commit, so that the first caller does not wait forever
@@ -109,7 +108,7 @@ class Written(Future[None]):
 class Journal:
     """Writes events; `open_journal` creates one. Its methods may be called from any thread."""
 
-    def __init__(self, folder: Path, lock: IO[str], last_row: int, checksum: int) -> None:
+    def __init__(self, folder: Path, lock: FolderLock, last_row: int, checksum: int) -> None:
         self.folder = folder
         self.failure: JournalError | None = None
         self._lock = lock
@@ -120,6 +119,9 @@ class Journal:
         # the batches to be committed, and the end, which is None
         self._queue: queue.SimpleQueue[Written | None] = queue.SimpleQueue()
         self._queued_rows = 0
+        # the file that is open, and when it was last seen in its place
+        self._inode = 0
+        self._seen_at = -HEAD_SYNC_SECONDS
         # the batch that takes more events, if one does
         self._open: Written | None = None
         # of the two above, which the writing thread changes too
@@ -170,9 +172,10 @@ class Journal:
         connection: sqlite3.Connection | None = None
         while batch := self._next_batch():
             try:
-                connection = connection or _connect(self.folder / FILE)
+                connection = connection or self._connected()
                 if self.failure is not None:
                     raise self.failure
+                self._check_place()
                 self._commit(connection, batch.bodies)
             # whatever the error, waiting callers must receive it and nothing more may be sent
             except Exception as error:
@@ -188,6 +191,19 @@ class Journal:
                 self._head.sync_now_and_then()
         if connection is not None:
             connection.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = _connect(self.folder / FILE)
+        self._inode = (self.folder / FILE).stat().st_ino
+        return connection
+
+    def _check_place(self) -> None:
+        # SQLite goes on in a file that was removed, which nobody would ever read
+        if (now := clock.elapsed_seconds()) - self._seen_at < HEAD_SYNC_SECONDS:
+            return
+        if (self.folder / FILE).stat().st_ino != self._inode:
+            raise FileNotFoundError("another file is in its place")
+        self._seen_at = now
 
     def _next_batch(self) -> Written | None:
         batch = self._queue.get()
@@ -259,7 +275,7 @@ def read_head(path: Path) -> tuple[int, int] | None:
     return max(found)
 
 
-def open_journal(folder: Path, lock: IO[str] | None = None) -> tuple[Journal, list[Event]]:
+def open_journal(folder: Path, lock: FolderLock | None = None) -> tuple[Journal, list[Event]]:
     """
     Open a folder's journal for writing; return it and all its events, in order.
 
@@ -367,20 +383,41 @@ def _write_archive(path: Path, found: Found) -> None:
     disk.write_private(path, gzip.compress(lines, 6, mtime=0))
 
 
-def lock_folder(folder: Path) -> IO[str]:
-    """Lock a folder for this process until the file returned is closed, or raise JournalBusy."""
+class FolderLock:
+    """A folder that this process has locked, until it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor: int | None = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            state.lock(self._descriptor)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def lock_folder(folder: Path) -> FolderLock:
+    """Lock a folder for this process until what is returned is closed, or raise JournalBusy."""
     state.refuse_unfinished(settings().data)
     disk.private_folder(folder)
-    lock = open(folder / LOCK, "a", opener=disk.private)  # noqa: SIM115
     try:
-        state.lock(lock.fileno())
+        return FolderLock(folder)
     except OSError as error:
-        lock.close()
         raise JournalBusy(
             f"another process is trading in {folder}",
             "stop it first; two processes would send the same orders",
         ) from error
-    return lock
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -566,7 +566,7 @@ class Manager:
         return order_id in self._doubted
 
     def closing_there(self, entry: Order) -> list[str]:
-        """Return the ids of orders that have ended here, and close an entry at the broker or may."""
+        """Return the ids of orders that have ended here, and may close an entry at the broker."""
         entered = entry.request
         orders = {
             order.request.order_id: order
@@ -585,7 +585,7 @@ class Manager:
         ]
 
     async def end_there(self, order_id: str) -> None:
-        """Ask what became at the broker of an order that has ended here, and cancel what is open."""
+        """Ask the broker about an order that has ended here, and cancel what is open of it."""
         try:
             found = await self._asked(self.broker.find(order_id))
             trades = await self._asked(self.broker.trades()) if found else []
@@ -686,10 +686,19 @@ class Manager:
             case TradeReport():
                 self._on_trade_report(update)
 
-    async def wait_idle(self) -> None:
-        """Wait until no order is being looked up."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+    async def wait_idle(self, seconds: float = math.inf) -> None:
+        """Wait until no order is being looked up, but not longer than so many seconds."""
+        began = clock.elapsed_seconds()
+        while self._tasks and (left := seconds - (clock.elapsed_seconds() - began)) > 0:
+            if left == math.inf:
+                await asyncio.gather(*self._tasks)
+            else:
+                await asyncio.wait(self._tasks, timeout=left)
+
+    @property
+    def looked_up(self) -> Set[str]:
+        """The orders of which the broker is being asked what became of them."""
+        return self._looked_up
 
     # internals
 

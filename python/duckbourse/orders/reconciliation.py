@@ -9,8 +9,9 @@ charges, positions and cash.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -36,16 +37,19 @@ ROUNDING_AMOUNT = Decimal(1)
 
 
 class Statement(NamedTuple):
-    """What a broker says of an account."""
+    """What a broker says of an account; of `looked_up`, orders that it still has to find."""
 
     orders: Sequence[OrderReport]
     trades: Sequence[TradeReport]
     holdings: Sequence[Holding]
     funds: Funds | None
+    looked_up: Set[str] = frozenset()
 
 
 # how long after the last answer it still bounds what exits close
 MISSING_SECONDS = 60.0
+# how long a comparison while trading waits for look-ups, which have an end of their own
+LOOKED_UP_SECONDS = 5.0
 
 
 class Reconciliation:
@@ -105,7 +109,7 @@ class Reconciliation:
         }
         before, open_before = self._missing, set(self._manager.open_there)
         try:
-            found, explained = await self._compared()
+            found, explained = await self._compared(LOOKED_UP_SECONDS)
         except BrokerError:
             # what it held then says nothing of now, and must not keep an exit from being sent
             if clock.elapsed_seconds() - self._compared_at >= MISSING_SECONDS:
@@ -150,8 +154,12 @@ class Reconciliation:
         stands = (self.book.state_by, self.book.state_reason)
         return stands in (("", NOT_STARTED), (BY, BROKER_DIFFERS))
 
-    async def _compared(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Book what the broker says; return what differs without and with an explanation."""
+    async def _compared(self, seconds: float = math.inf) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """
+        Book what the broker says; return what differs without and with an explanation.
+
+        An order that is still being looked up after so many seconds is no difference yet.
+        """
         manager = self._manager
         broker, call = manager.broker, manager.call_broker
         terms = self.book.terms()
@@ -178,11 +186,12 @@ class Reconciliation:
             )
             if is_lost or is_forgotten:
                 manager.look_up(order.request.order_id)
-        await manager.wait_idle()
+        await manager.wait_idle(seconds)
         holdings = [*await call(broker.positions())]
         if not broker.capabilities.positions_include_holdings:
             holdings += await call(broker.holdings())
-        statement = Statement(reports, trades, holdings, await call(broker.funds()))
+        looked_up = frozenset(manager.looked_up)
+        statement = Statement(reports, trades, holdings, await call(broker.funds()), looked_up)
         self._missing = _missing(self.book, holdings)
         manager.open_there = {
             report.broker_order_id: report for _, report in _ended_here(self.book, reports)
@@ -224,7 +233,7 @@ class Reconciliation:
 def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...]:
     """Return how a book differs from what its broker says on this day, without an explanation."""
     return (
-        *_of_orders(book, statement.orders),
+        *_of_orders(book, statement.orders, statement.looked_up),
         *_of_fills(book, statement.trades, today),
         *_of_charges(book, statement.trades),
         *_of_positions(book, statement.holdings),
@@ -232,11 +241,11 @@ def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...
     )
 
 
-def _of_orders(book: Book, reports: Sequence[OrderReport]) -> Iterable[str]:
+def _of_orders(book: Book, reports: Sequence[OrderReport], looked_up: Set[str]) -> Iterable[str]:
     known = {report.broker_order_id for report in reports}
     for order in book.open_orders():
-        if order.broker_order_id not in known:
-            order_id, state = order.request.order_id, order.state
+        order_id, state = order.request.order_id, order.state
+        if order.broker_order_id not in known and order_id not in looked_up:
             yield f"order {order_id} is {state} here, but not known to the broker"
     for ended, report in _ended_here(book, reports):
         yield f"order {ended.request.order_id} is {ended.state} here, {report.state} at the broker"

@@ -108,7 +108,9 @@ class Notifier:
             case events.PriceSilent(symbol=symbol, seconds=seconds):
                 self.send(f"{symbol}: no tick for {seconds} s, while other symbols have some", kind)
             case events.ClockJumped(seconds=seconds):
-                self.send(clock_problem(seconds) or "the clock is right again", kind, is_urgent=True)
+                self.send(
+                    clock_problem(seconds) or "the clock is right again", kind, is_urgent=True
+                )
             case events.StrategyFailed(strategy=strategy, detail=detail):
                 text = f"the strategy {strategy} failed and opens nothing more: {detail}"
                 self.send(text, kind)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 
@@ -22,7 +22,7 @@ from duckbourse.errors import BrokerError, ConfigurationError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.events import Event, TradingState
-from duckbourse.orders.journal import Journal, open_journal
+from duckbourse.orders.journal import FolderLock, Journal, open_journal
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.plugins import raise_interruption
 from duckbourse.risk.checks import Check
@@ -74,7 +74,7 @@ class SessionConfig:
     grace_seconds: float = GRACE_SECONDS
     refresh_seconds: float = REFRESH_SECONDS
     subscribers: Mapping[str, Subscriber] = field(default_factory=dict)
-    lock: IO[str] | None = None
+    lock: FolderLock | None = None
 
 
 @dataclass(frozen=True)

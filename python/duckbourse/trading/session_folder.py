@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -36,7 +36,7 @@ from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
 from duckbourse.orders.events import Carried, Event, TradingState, new_halt_id
 from duckbourse.orders.journal import (
     ARCHIVE,
-    LOCK,
+    FolderLock,
     archive_rows,
     begin_again,
     lock_folder,
@@ -115,7 +115,7 @@ def create(
     options: str,
     *,
     fresh: bool = False,
-    lock: IO[str] | None = None,
+    lock: FolderLock | None = None,
 ) -> tuple[SessionFolder, Book]:
     """
     Begin or resume a session of a publication's account; return it and the book found there.
@@ -637,7 +637,7 @@ def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
     """
     found, damaged = [], {}
     for file in _files():
-        process = state.holder(file.parent / LOCK)
+        process = state.holder(file.parent)
         if process is None:
             continue
         try:
@@ -669,7 +669,7 @@ def has_session(account: str) -> bool:
 
 def is_traded(session: SessionFolder) -> bool:
     """Return whether a process is trading the account of a session."""
-    return state.holder(session.path / LOCK) is not None
+    return state.holder(session.path) is not None
 
 
 def what_is_held(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock, plugins
 from duckbourse.errors import ConfigurationError
-from duckbourse.names import did_you_mean
+from duckbourse.names import did_you_mean, nearest
 from duckbourse.orders import events
 from duckbourse.orders.events import Event
 from duckbourse.orders.order import Fill, Reason, Request
@@ -74,6 +74,24 @@ def open_strategies(
             )
         opened[booked] = _with_parameters(booked, of_name, parameters.get(booked, {}))
     return opened
+
+
+def misspelled(
+    opened: Iterable[str], parameters: Iterable[str], installed: Iterable[str]
+) -> list[str]:
+    """
+    Return a sentence for each strategy with parameters whose name is a slip of one that trades.
+
+    One that is installed, or of a module, has its parameters for another session.
+    """
+    opened = list(opened)
+    others = set(parameters) - {*opened, *map(booked_name, installed)}
+    return [
+        f"{PARAMETERS_FILE}: {name!r} is not traded, so its parameters are not used;"
+        f" did you mean {meant!r}?"
+        for name in sorted(others)
+        if (meant := nearest(name, opened)) is not None
+    ]
 
 
 def booked_name(name: str) -> str:

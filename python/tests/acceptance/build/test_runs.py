@@ -55,6 +55,34 @@ def test_a_green_build_is_published_and_summarized(built: MinimalProject) -> Non
     assert counts == {"bars.count": 1, "bars.ohlcv": 3, "serving.publication": 1}
 
 
+def test_nothing_is_built_or_published_if_nothing_is_new(
+    minimal_project: MinimalProject, receiver: Receiver
+) -> None:
+    hook = {"BOURSE_WEBHOOK_URL": f"{receiver.address}/T0ken"}
+    published = minimal_project.published.stat().st_ino
+    second = minimal_project.bourse("build", "--json", **hook)
+    assert second.returncode == 0, second.stderr
+    answer = json.loads(second.stdout)
+    assert (answer["nodes"], answer["published"]["seconds"]) == ({}, 0)
+    first = json.loads((minimal_project.folder / "answer.json").read_text())
+    assert answer["invocation_id"] == first["invocation_id"]
+    assert minimal_project.published.stat().st_ino == published
+    assert not receiver.got
+    third = minimal_project.bourse("build")
+    assert third.stdout.splitlines()[0] == (
+        "✓ nothing is new since the last build, so nothing was built"
+    )
+    # what was not published is published then, without a build
+    minimal_project.published.unlink()
+    fourth = minimal_project.bourse("build", "--json")
+    assert json.loads(fourth.stdout)["nodes"] == {}
+    assert minimal_project.rows("select n from bars.count") == [(3,)]
+    minimal_project.write("models/bars/bars__count.sql", "select 1 as n")
+    fifth = minimal_project.bourse("build", "--json")
+    assert json.loads(fifth.stdout)["nodes"] == {"model": 4, "test": 2}
+    assert minimal_project.rows("select n from bars.count") == [(1,)]
+
+
 def test_a_red_build_reports_what_failed_and_publishes_nothing(
     minimal_project: MinimalProject, receiver: Receiver
 ) -> None:
@@ -195,7 +223,7 @@ def test_a_locked_build_file_names_its_holder(minimal_project: MinimalProject) -
     )
     assert holder.stdout is not None
     holder.stdout.readline()
-    process = minimal_project.bourse("build")
+    process = minimal_project.bourse("build", "--full-refresh")
     holder.kill()
     holder.communicate()
     assert process.returncode == 4

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from duckbourse.orders.journal import LOCK
 from duckbourse.state import holder
 from tests.support.waiting import HANG_SECONDS, wait_until
 from tests.support.warehouse import Warehouse, empty_store
@@ -40,7 +39,7 @@ class Session:
         )
         try:
             wait_until(lambda: (self.folder / "trade.log").exists())
-            wait_until(lambda: holder(self.folder / LOCK) is not None)
+            wait_until(lambda: holder(self.folder) is not None)
             yield
         finally:
             loop.kill()

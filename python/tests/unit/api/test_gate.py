@@ -157,7 +157,7 @@ def test_a_body_that_was_refused_keeps_no_connection(tmp_path: Path) -> None:
             connection.sendall(head.encode())
             assert connection.recv(12) == b"HTTP/1.1 403"
             sent = 0
-            with pytest.raises(OSError):  # noqa: PT011  (reset, or a broken pipe)
+            with pytest.raises(OSError):  # a reset, or a broken pipe
                 while sent < 1_000:
                     connection.sendall(b"x")
                     sent += 1

@@ -165,9 +165,11 @@ def test_of_several_loops_one_is_named_or_all_are(bourse: Run, tmp_path: Path) -
         done = bourse("halt")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
-            "error: 2 loops are running: one on 2010-05-28, two on 2010-05-28\n  remedy: name one,"
-            " such as by `./bourse halt --account one`, or use --all\n"
+            "error: 2 loops are running: one on 2010-05-28, two on 2010-05-28\n  remedy: name one:"
+            " `./bourse halt` again with --account one, or use --all\n"
         )
+        done = bourse("order", "close", "AAPL")
+        assert done.stderr.endswith("name one: `./bourse order close` again with --account one\n")
         assert not first and not second
         done = bourse("halt", "--all", "--timeout", "60")
         assert done.stdout == "one on 2010-05-28: halt: done\ntwo on 2010-05-28: halt: done\n"

@@ -72,6 +72,26 @@ def test_one_process_trades_an_account(tmp_path: Path) -> None:
     open_journal(tmp_path)[0].close()
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_journal_that_is_removed_ends_the_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
+) -> None:
+    """SQLite went on in the file without a name, and all of it was lost with the process."""
+    monkeypatch.setattr(journal, "HEAD_SYNC_SECONDS", 0.0)
+    log, _ = open_journal(tmp_path)
+    first, second = intents(2)
+    log.append(first).result()
+    if is_replaced:
+        (tmp_path / "copy").write_bytes((tmp_path / FILE).read_bytes())
+        (tmp_path / "copy").replace(tmp_path / FILE)
+    else:
+        (tmp_path / FILE).unlink()
+    with pytest.raises(JournalError, match="cannot be written"):
+        log.append(second).result()
+    assert log.failure is not None
+    log.close()
+
+
 def test_waiting_callers_share_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, _ = open_journal(tmp_path)
     sizes = []

@@ -10,6 +10,7 @@ of the exchange.
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import tempfile
 from collections.abc import Awaitable
@@ -51,7 +52,7 @@ class PatientManager(Manager):
     def _in_background(self, work: Awaitable[None]) -> None:
         self.waiting.append(work)
 
-    async def wait_idle(self) -> None:
+    async def wait_idle(self, seconds: float = math.inf) -> None:
         while self.waiting:
             await self.waiting.pop(0)
 

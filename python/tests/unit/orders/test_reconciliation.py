@@ -12,9 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.orders import events
+from duckbourse.errors import BrokerUnclear
+from duckbourse.orders import events, reconciliation
 from duckbourse.orders.book import Book
-from duckbourse.orders.broker import Funds, Holding, TradeReport
+from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Side
@@ -135,6 +136,38 @@ def test_a_cancel_without_effect_can_be_asked_again_after_two_comparisons(tmp_pa
         harness.broker.cancel = cancel  # type: ignore[method-assign]
         await harness.manager.cancel(order_id)
         assert not exchange.live
+
+    played(tmp_path, exchange, play)
+
+
+def test_a_look_up_that_stays_without_an_answer_holds_up_no_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It held it up for a minute, in which nothing else was compared."""
+    monkeypatch.setattr(reconciliation, "LOOKED_UP_SECONDS", 0.02)
+    exchange = FakeExchange()
+
+    async def play(harness: ManagerHarness) -> None:
+        async def hang(order_id: str) -> Sequence[OrderReport]:
+            raise BrokerUnclear("down")
+
+        async def no_orders() -> Sequence[OrderReport]:
+            return []
+
+        def held_by_others() -> list[Holding]:
+            return [Holding(symbol="A", product=Product.MIS, quantity=7)]
+
+        order_id = (await harness.manager.place(request("entry"))).request.order_id
+        harness.broker.find = hang  # type: ignore[method-assign]
+        harness.broker.orders = no_orders  # type: ignore[method-assign]
+        for _ in range(3):
+            # and nobody knows yet whether it differs
+            assert await harness.reconciliation.repeat() == ()
+            assert harness.manager.looked_up == {order_id}
+        exchange.holdings = held_by_others  # type: ignore[method-assign]
+        for _ in range(2):
+            found = await harness.reconciliation.repeat()
+        assert found == ("A MIS: 0 here, 7 at the broker",)
 
     played(tmp_path, exchange, play)
 

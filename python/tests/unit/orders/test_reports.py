@@ -33,6 +33,7 @@ REFUSED = events.CancelRefused(at=NOW, order_id="", message="too late")
 CLEARED = events.CancelRefused(at=NOW, order_id="")
 AGAIN = events.CancelRequested(at=NOW, order_id="")
 CANCELLED = events.OrderUpdated(at=NOW, order_id="", state=State.CANCELLED)
+GONE = replace(CANCELLED, message="the broker no longer has it")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,8 @@ CANCELLED = events.OrderUpdated(at=NOW, order_id="", state=State.CANCELLED)
         ([PENDING, REFUSED, AGAIN, CANCELLED], 0, "its time is over"),
         ([PENDING, CLEARED, AGAIN, CANCELLED], 4, "its time is over"),
         ([PENDING, CANCELLED], 10, ""),
+        ([PENDING, REFUSED, GONE], 0, "its time is over; the broker no longer has it"),
+        ([GONE], 0, "the broker no longer has it"),
         ([AGAIN, REFUSED, CANCELLED], 0, "too late"),
     ],
 )

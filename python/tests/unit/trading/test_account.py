@@ -63,6 +63,7 @@ from duckbourse.orders.order import (
 )
 from duckbourse.orders.positions import CorporateAction
 from duckbourse.settings import PROJECT, settings
+from duckbourse.state import holder
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import last_prices, session_folder
 from duckbourse.trading.cash import free_cash_amount, in_words, move_cash
@@ -688,6 +689,19 @@ def test_an_account_that_cannot_be_read_hides_no_other(is_journal: bool) -> None
     finding = _accounts()
     assert (finding.level, problem in finding.found) == ("fail", True)
     assert "test on " in finding.found and "orders at work: A +10" in finding.found
+
+
+def test_no_deletion_of_a_file_lets_a_second_process_trade() -> None:
+    """The lock was a file in the folder, and `rm journal.lock` opened it."""
+    path = folder_of("test")
+    with lock_folder(path):
+        assert holder(path) == str(os.getpid())
+        for file in path.iterdir():
+            file.unlink()
+        with pytest.raises(JournalBusy):
+            lock_folder(path)
+    assert holder(path) is None
+    lock_folder(path).close()
 
 
 def test_nobody_begins_another_session_between_a_beginning_and_its_trading() -> None:

@@ -462,14 +462,12 @@ def test_an_exit_whose_call_ends_without_an_answer_is_looked_up(
         *((method, GeneratorExit) for method in ("orders", "cancel", "modify", "updates")),
     ],
 )
-def test_no_adapter_ends_the_loop(
-    tmp_path: Path, method: str, error: type[BaseException]
-) -> None:
+def test_no_adapter_ends_the_loop(tmp_path: Path, method: str, error: type[BaseException]) -> None:
     """One that closed its generators by hand ended the loop, and left a position open."""
 
     class Ending(Venue):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
             setattr(self, method, self._of_stream if method == "updates" else self._failing)
 
         async def _failing(self, *asked: Any) -> Any:

@@ -40,7 +40,9 @@ BEGAN = datetime(2026, 11, 25, 14, 30, tzinfo=UTC)
         (6 * 3600, 13, 13),
     ],
 )
-def test_a_clock_that_was_set_is_not_believed(passed: float, more: float, unbelieved: float) -> None:
+def test_a_clock_that_was_set_is_not_believed(
+    passed: float, more: float, unbelieved: float
+) -> None:
     shown, seconds = BEGAN, 100.0
     steady = clock.SteadyClock(lambda: shown, lambda: seconds)
     shown, seconds = BEGAN + timedelta(seconds=passed + more), seconds + passed
@@ -111,7 +113,7 @@ def test_a_clock_that_is_set_ends_nothing(tmp_path: Path, hours: int) -> None:
         return steady()
 
     with clock.driven_by(lambda: at(9, 45)):
-        trader = run_counted(main, arrival_seconds=0)  # type: ignore[arg-type]
+        trader: Trader = run_counted(main, arrival_seconds=0)  # type: ignore[arg-type]
     assert not trader.book.held_entries()
     [left] = [each.reason for each in journal.events if isinstance(each, events.ExitTriggered)]
     assert left == "stop"

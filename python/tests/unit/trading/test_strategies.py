@@ -24,7 +24,7 @@ from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, 
 from duckbourse.trading import last_prices
 from duckbourse.trading.commands import OrderByHand, send
 from duckbourse.trading.loop import Trader
-from duckbourse.trading.strategies import open_strategies
+from duckbourse.trading.strategies import misspelled, open_strategies
 from duckbourse.trading.strategy import (
     ChangeExits,
     Close,
@@ -586,6 +586,14 @@ def test_a_strategy_that_does_not_fit_is_refused(
     with pytest.raises(ConfigurationError) as refused:
         open_strategies(names, given)
     assert (str(refused.value), refused.value.remedy) == (message, remedy)
+
+
+def test_parameters_of_a_misspelled_strategy_are_named() -> None:
+    """They were ignored in silence, and the strategy traded with its defaults."""
+    assert misspelled(["signals", "sized"], ["signls", "sized", "drive", "sizes"], ["sizes"]) == [
+        "seeds/reference/strategy_parameters.csv: 'signls' is not traded, so its parameters are not"
+        " used; did you mean 'signals'?"
+    ]
 
 
 class Counting(Strategy):

@@ -27,6 +27,7 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import RECONNECT_SECONDS, Manager
 from duckbourse.orders.order import Order, Product, Reason, Request, Side
+from duckbourse.plugins import raise_interruption
 from duckbourse.risk import exits as rules
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import strategies
@@ -121,6 +122,23 @@ def test_nothing_that_code_of_others_raises_ends_the_loop(
         }
     trader = market.trade(STOPPED, at_tick={2: break_it})
     assert [order.state for order in exits(trader)] == [State.FILLED]
+
+
+def test_only_a_signal_interrupts_where_python_handles_it() -> None:
+    """A subscriber that raised KeyboardInterrupt at the start stopped `trade`, as if by Ctrl-C."""
+    before = signals.signal(signals.SIGINT, signals.default_int_handler)
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise_interruption(error)
+        with pytest.raises(KeyboardInterrupt):
+            try:
+                signals.raise_signal(signals.SIGINT)
+            except KeyboardInterrupt as error:
+                raise_interruption(error)
+    finally:
+        signals.signal(signals.SIGINT, before)
 
 
 def test_a_signal_ends_the_loop_also_within_a_strategy(market: Market) -> None:
