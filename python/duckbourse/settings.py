@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -83,6 +84,9 @@ def _address(url: SecretStr | None) -> SecretStr | None:
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+KITE_STREAM, KITE_ROOT = "ws.kite.trade", "api.kite.trade"
+
+
 def _socket_address(url: str) -> str:
     """Return the address of a socket to which an access token may be sent."""
     try:
@@ -92,11 +96,32 @@ def _socket_address(url: str) -> str:
     except ValueError:
         host, usable = None, False
     usable = usable and bool(host) and not (parts.query or parts.fragment or parts.username)
-    if not usable or not (parts.scheme == "wss" or (parts.scheme == "ws" and host in LOOPBACK)):
-        raise PydanticCustomError(
-            "socket", "it is not an address of wss://, or of ws:// on 127.0.0.1"
-        )
+    is_own = usable and parts.scheme == "wss" and host == KITE_STREAM
+    is_local = usable and parts.scheme == "ws" and host in LOOPBACK
+    if not (is_own or is_local):
+        raise PydanticCustomError("socket", "it is not wss://ws.kite.trade, or ws:// on 127.0.0.1")
     return url
+
+
+def _root_of(*hosts: str) -> Callable[[str], str]:
+    """Return a check of a broker's root address: one of its own hosts, or loopback."""
+
+    def checked(url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            port, host = parts.port, parts.hostname
+        except ValueError:
+            port, host, parts = 0, None, urlsplit("")
+        is_bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+        is_own = parts.scheme == "https" and host in hosts and port is None
+        is_local = parts.scheme == "http" and host in LOOPBACK and port != 0
+        if not is_bare or not (is_own or is_local):
+            own = "".join(f"https://{each}, or " for each in hosts)
+            reason = f"it is not {own}http:// on 127.0.0.1"
+            raise PydanticCustomError("root", "{reason}", {"reason": reason})
+        return url.rstrip("/")
+
+    return checked
 
 
 def _signing_secret(secret: SecretStr | None) -> SecretStr | None:
@@ -163,8 +188,12 @@ class Settings(BaseSettings):
     api_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     api_command_token: Annotated[SecretStr | None, AfterValidator(_api_token)] = None
     kite_api_key: SecretStr | None = None
+    kite_api_secret: SecretStr | None = None
     kite_access_token: SecretStr | None = None
-    kite_url: Annotated[str, AfterValidator(_socket_address)] = "wss://ws.kite.trade"
+    kite_root: Annotated[str, AfterValidator(_root_of(KITE_ROOT))] = "https://api.kite.trade"
+    kite_algo_id: str | None = None
+    kite_url: Annotated[str, AfterValidator(_socket_address)] = f"wss://{KITE_STREAM}"
+    venue_root: Annotated[str, AfterValidator(_root_of())] = "http://127.0.0.1:8770"
     webhook_url: Annotated[SecretStr | None, AfterValidator(_address)] = None
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_signing_secret)] = None
     webhook_events: Annotated[frozenset[EventKind], NoDecode, BeforeValidator(_event_kinds)] = (

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from duckbourse import plugins
 from duckbourse.brokers import paper
+from duckbourse.brokers.zerodha import opening as zerodha
+from duckbourse.errors import ConfigurationError
 from duckbourse.orders.broker import Broker
 from duckbourse.orders.charges import Charges
 from duckbourse.streaming.feed import TickRelay
@@ -53,7 +55,23 @@ def open_paper(setup: BrokerSetup, rules: paper.FillRules | None = None) -> pape
     return broker
 
 
-OURS: Mapping[str, OpenBroker] = {paper.PaperBroker.name: open_paper}
+OURS: Mapping[str, OpenBroker] = {
+    paper.PaperBroker.name: open_paper,
+    "zerodha": zerodha.open_zerodha,
+    "zerodha_venue": zerodha.open_at_venue,
+}
+
+
+def at_venue(name: str) -> str:
+    """Return the name of a broker whose protocol the venue speaks, there."""
+    found = f"{name}_venue"
+    if found not in OURS:
+        faces = sorted(each.removesuffix("_venue") for each in OURS if each.endswith("_venue"))
+        raise ConfigurationError(
+            f"the venue does not speak the protocol of the broker {name}",
+            f"choose --broker {' or '.join(faces)}, or omit --venue",
+        )
+    return found
 
 
 def broker_of(name: str) -> OpenBroker:

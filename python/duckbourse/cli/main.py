@@ -52,6 +52,7 @@ COMMANDS = {
     "backtest": "backtest",
     "risk": "risk",
     "report": "report",
+    "login": "login",
     "trade": "trade",
     "order": "order",
     "orders": "session",

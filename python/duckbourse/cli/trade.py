@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from duckbourse import clock, plugins
-from duckbourse.brokers.opening import BrokerSetup, broker_of
+from duckbourse.brokers.opening import BrokerSetup, at_venue, broker_of
 from duckbourse.cli.listing import completed
 from duckbourse.cli.minutes import note_synthetic
 from duckbourse.cli.options import one_preset
@@ -162,6 +162,10 @@ def trade(
             show_default="the account's",
         ),
     ] = None,
+    venue: Annotated[
+        bool,
+        typer.Option("--venue", help="Send the broker's orders to the venue of BOURSE_VENUE_ROOT."),
+    ] = False,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -229,6 +233,8 @@ def trade(
     publication = publications.newer()
     assert publication is not None
     broker_name = broker or publication.limits.broker
+    if venue:
+        broker_name = at_venue(broker_name)
     open_broker = broker_of(broker_name)
     asked = strategy or [SignalStrategy.NAME]
     strategies = open_strategies(asked, publication.strategy_parameters)

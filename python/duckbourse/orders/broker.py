@@ -90,13 +90,14 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `is_simulated`: it is part of this process, answers at once and loses nothing. `can_rest_stops`:
     a stop order (SL) works while this process is down. `positions_include_holdings`: `positions`
     has what was delivered, too, and `holdings` is not asked. `rates` bound the requests that are
-    sent.
+    sent. `follows_feed`: its market is the feed of the session, also a replay of the past.
     """
 
     order_types: frozenset[OrderType]
     products: frozenset[Product]
     validities: frozenset[Validity] = frozenset({Validity.DAY})
     is_simulated: bool = False
+    follows_feed: bool = False
     can_modify: bool = True
     can_rest_stops: bool = False
     positions_include_holdings: bool = True

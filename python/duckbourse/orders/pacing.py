@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -38,21 +38,30 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Pace:
-    """The requests sent in a session, and whether another has its turn."""
+    """
+    The requests sent in a session, and whether another has its turn.
 
-    def __init__(self, rates: Iterable[Rate] = ()) -> None:
+    `seconds` counts the time: that of the session, or of the machine for what no replay hastens.
+    """
+
+    def __init__(
+        self,
+        rates: Iterable[Rate] = (),
+        seconds: Callable[[], float] = clock.session_seconds,
+    ) -> None:
         self.rates = tuple(rates)
+        self._seconds = seconds
         self._sent_at: list[float] = []
         self._urgent_until = -math.inf
 
     def remember(self, seconds_ago: Iterable[float]) -> None:
         """Begin with the requests that this session has sent, most of them in another process."""
-        now = clock.session_seconds()
+        now = self._seconds()
         self._sent_at = sorted(now - max(0.0, ago) for ago in seconds_ago)
 
     def wait_seconds(self, *, is_urgent: bool) -> float:
         """Return the seconds until a request has its turn: 0 if it has it, infinite if never."""
-        now = clock.session_seconds()
+        now = self._seconds()
         wait = 0.0 if is_urgent else max(0.0, self._urgent_until - now)
         for rate in self.rates:
             allowed = rate.allowed(is_urgent)
@@ -63,7 +72,7 @@ class Pace:
 
     def has_turn(self, *, is_urgent: bool) -> bool:
         """Return whether a request may be sent now; if an urgent one may not, entries wait."""
-        now = clock.session_seconds()
+        now = self._seconds()
         if self.wait_seconds(is_urgent=is_urgent) <= 0:
             return True
         if is_urgent:
@@ -72,10 +81,10 @@ class Pace:
 
     def count(self, *, is_urgent: bool) -> None:
         """Count a request that is sent now."""
-        self._sent_at.append(clock.session_seconds())
+        self._sent_at.append(self._seconds())
         if is_urgent:
             self._urgent_until = -math.inf
 
     def sent_within(self, seconds: float) -> int:
         """Return the number of requests sent within the last seconds."""
-        return len(self._sent_at) - bisect_right(self._sent_at, clock.session_seconds() - seconds)
+        return len(self._sent_at) - bisect_right(self._sent_at, self._seconds() - seconds)

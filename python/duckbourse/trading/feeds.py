@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from duckbourse import clock
 from duckbourse.brokers.zerodha.instruments import tokens_in
 from duckbourse.brokers.zerodha.mapping import EXCHANGES
+from duckbourse.brokers.zerodha.session import token_of
 from duckbourse.brokers.zerodha.stream import protocols_of
 from duckbourse.errors import ConfigurationError
 from duckbourse.settings import settings
@@ -95,15 +96,17 @@ def kite_access(instruments: Path | None) -> tuple[SecretStr, SecretStr, Path]:
     """
     Return the API key, today's access token and the path of Kite's instrument list.
 
-    Raise ConfigurationError for whichever is missing. This runs before the calendar check, so that
-    missing setup is reported on any day.
+    The token is that of `./bourse login zerodha`, unless BOURSE_KITE_ACCESS_TOKEN has one. Raise
+    ConfigurationError for whichever is missing, and TokenRefused for a token that has ended. This
+    runs before the calendar check, so that missing setup is reported on any day.
     """
-    api_key, access_token = settings().kite_api_key, settings().kite_access_token
-    if api_key is None or access_token is None:
+    api_key = settings().kite_api_key
+    if api_key is None:
         raise ConfigurationError(
-            "the API key or the access token for Kite is missing",
-            "set BOURSE_KITE_API_KEY and today's BOURSE_KITE_ACCESS_TOKEN, or put them into .env",
+            "the API key for Kite is missing",
+            "set BOURSE_KITE_API_KEY in the environment, or put it into .env",
         )
+    access_token = settings().kite_access_token or token_of("zerodha")
     if instruments is None:
         raise ConfigurationError(
             "Kite's instrument list is missing",

@@ -223,7 +223,8 @@ def refuse(broker: OpenBroker, setup: BrokerSetup, feed: Feed, metrics_port: int
 
 
 def _refuse_past_prices(broker: Broker, feed: Feed) -> None:
-    if isinstance(feed, Replay) and not broker.capabilities.is_simulated:
+    has = broker.capabilities
+    if isinstance(feed, Replay) and not (has.is_simulated or has.follows_feed):
         raise ConfigurationError(
             f"the broker {broker.name} is not simulated, and would get orders at the prices"
             f" of the {feed.name}",

@@ -63,7 +63,7 @@ def test_a_missing_setting_of_a_feed_is_reported_on_any_day(data: Path) -> None:
     done = bourse(data, "trade", "--feed", "zerodha")
     assert (
         done.returncode,
-        "the API key or the access token for Kite is missing" in done.stderr,
+        "the API key for Kite is missing" in done.stderr,
     ) == (2, True)
     done = bourse(data, "trade", "--feed", "zerodha", **KITE)
     assert (done.returncode, "pass it with --instruments" in done.stderr) == (2, True)

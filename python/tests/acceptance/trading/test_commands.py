@@ -619,7 +619,7 @@ def test_a_simulated_session_is_reproducible(
     ("words", "message"),
     [
         (("--feed", "ticks", *LAST), "no ticks of XNYS on 2010-05-28 were recorded"),
-        (("--feed", "zerodha"), "the API key or the access token for Kite is missing"),
+        (("--feed", "zerodha"), "the API key for Kite is missing"),
         (("--feed", "nothing"), "'nothing' is not one of"),
         (("--feed", "zerodha", *LAST), "--feed zerodha is live: it takes neither --date nor"),
         (("--feed", "zerodha", "--speed", "60"), "--feed zerodha is live: it takes neither --date"),

@@ -9,17 +9,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from duckbourse import clock
 from duckbourse.brokers._template import mapping
 from duckbourse.brokers._template.broker import TemplateBroker
 from duckbourse.brokers._template.client import Transport
 from duckbourse.brokers.paper import FillRules, PaperBroker
+from duckbourse.brokers.zerodha.broker import ZerodhaBroker
+from duckbourse.brokers.zerodha.client import KiteClient
 from duckbourse.errors import BrokerRejected
 from duckbourse.orders.broker import Broker, OrderReport, TradeReport
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Request
 from duckbourse.streaming.feed import Tick
 from tests.support.factories import CAPITAL, NOW
+from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY, KiteExchange
 
 RULES = FillRules(latency_ms=0, slippage_bps=Decimal(0), max_participation_pct=Decimal(100))
 
@@ -67,6 +72,21 @@ def open_template(
         assert isinstance(case.broker, PaperBroker)
         exchange = Exchange(case.broker)
         yield Case(broker(exchange), case.trade, exchange.lose, exchange.rename)
+
+
+@contextmanager
+def open_zerodha(folder: Path) -> Iterator[Case]:
+    with open_paper(folder) as case:
+        assert isinstance(case.broker, PaperBroker)
+        exchange = KiteExchange(case.broker)
+        client = KiteClient(
+            "http://127.0.0.1",
+            SecretStr(API_KEY),
+            SecretStr(ACCESS_TOKEN),
+            transport=exchange.transport(),
+        )
+        broker = ZerodhaBroker(client, exchange, {"A": Decimal("0.01")})
+        yield Case(broker, case.trade, exchange.lose, exchange.rename)
 
 
 class Exchange:
@@ -181,4 +201,5 @@ def _trade(trade: TradeReport) -> dict[str, Any]:
 CASES: dict[str, Callable[[Path], AbstractContextManager[Case]]] = {
     "paper": open_paper,
     "template": open_template,
+    "zerodha": open_zerodha,
 }

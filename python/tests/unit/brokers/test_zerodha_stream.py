@@ -534,7 +534,9 @@ def test_an_unknown_token_is_refused() -> None:
     ("url", "is_usable"),
     [
         ("wss://ws.kite.trade", True),
-        ("wss://rehearsal.example.com:8443/kite", True),
+        ("wss://ws.kite.trade/", True),
+        ("wss://rehearsal.example.com:8443/kite", False),
+        ("wss://ws.kite.trade.example.com", False),
         ("ws://127.0.0.1:8765", True),
         ("ws://localhost:8765/", True),
         ("ws://[::1]:8765", True),
@@ -554,5 +556,5 @@ def test_a_token_is_sent_over_tls_or_on_loopback(url: str, is_usable: bool) -> N
     if is_usable:
         assert Settings(kite_url=url).kite_url == url
     else:
-        with pytest.raises(ValidationError, match="it is not an address of wss://, or of ws://"):
+        with pytest.raises(ValidationError, match=r"it is not wss://ws\.kite\.trade, or ws://"):
             Settings(kite_url=url)

@@ -31,7 +31,7 @@ def test_no_mutant_is_repeated_or_without_effect(table: list[Mutant]) -> None:
 
 def test_every_part_of_the_runtime_has_many() -> None:
     parts = Counter(mutant.layer for mutant in OF_RUNTIME)
-    assert parts.keys() == {"orders", "risk", "streaming", "trading"}
+    assert parts.keys() == {"brokers", "orders", "risk", "streaming", "trading"}
     assert min(parts.values()) >= 10
     assert sum(parts.values()) >= 60
 

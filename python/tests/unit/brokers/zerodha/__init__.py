@@ -1,0 +1,1 @@
+"""Zerodha: its session, client, words and updates."""

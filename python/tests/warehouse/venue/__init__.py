@@ -1,0 +1,1 @@
+"""Zerodha rehearsed: whole sessions against a fake exchange that speaks its words."""
