@@ -225,7 +225,7 @@ class Copier:
 
 
 def _opened(journal: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", LOCKED_SECONDS, uri=True)
+    return sqlite3.connect(f"file:{quote(str(journal))}?mode=ro", timeout=LOCKED_SECONDS, uri=True)
 
 
 def _busy(file: Path) -> BackupBusy:

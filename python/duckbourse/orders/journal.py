@@ -424,7 +424,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists():
         os.close(disk.private(str(path), os.O_RDWR | os.O_CREAT))
     connection = sqlite3.connect(
-        path, LOCKED_SECONDS, isolation_level=None, check_same_thread=False
+        path, timeout=LOCKED_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("pragma journal_mode = wal")

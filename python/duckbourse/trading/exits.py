@@ -13,7 +13,7 @@ Pauses are measured in seconds that never go back, so a clock that is set does n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -118,6 +118,10 @@ class ExitManager:
         self._zones = Zones(prices)
         self._seen_count = -1
         self._seen_publication: Publication | None = None
+        # the entries whose stops need nothing done, and what that was found of
+        self._settled: set[str] = set()
+        self._settled_by: tuple[object, ...] = ()
+        self._settled_in: Publication | None = None
         # the last failure of what is tried at each step, by what failed and the order's id
         self._failures: dict[tuple[str, str], str] = {}
         self._calls = Calls(patience_seconds)
@@ -153,11 +157,12 @@ class ExitManager:
                 with self._unharmed_by("evaluating the exits", entry.request.order_id):
                     self._evaluate(entry)
         self._cross(held)
+        settled = self._settled_stops() if self._resting is not None else frozenset()
         for entry in held:
             entry_id = entry.request.order_id
             if entry_id in self.book.exit_reason:
                 await self._calls.start(entry_id, partial(self._work_on, entry_id))
-            elif self._resting is not None:
+            elif self._resting is not None and entry_id not in settled:
                 await self._calls.start(entry_id, partial(self._rest, self._resting, entry))
         await self._calls.wait()
 
@@ -170,6 +175,16 @@ class ExitManager:
         return self._zones.quiet(
             microseconds(clock.now()), publication.limits.max_silence_seconds * 1_000_000
         )
+
+    def _settled_stops(self) -> Set[str]:
+        """Return the entries whose stops are as they should be: nothing has changed since."""
+        manager = self._manager
+        known = self.book.event_count, dict(manager.missing), set(manager.open_there)
+        publication = self._publication()
+        if known != self._settled_by or publication is not self._settled_in:
+            self._settled_by, self._settled_in = known, publication
+            self._settled = set()
+        return self._settled
 
     def _zone(self, entry: Order, place: int) -> Zone:
         """Return when the exits of an entry need not be looked at again: see `_price` and `due`."""
@@ -247,7 +262,10 @@ class ExitManager:
 
     async def _rest(self, resting: RestingStops, entry: Order) -> None:
         with self._unharmed_by("resting stop", entry.request.order_id):
-            await resting.keep(entry, lambda held, quantity: self._request(held, quantity, 0))
+            count, entry_id = self.book.event_count, entry.request.order_id
+            is_settled = await resting.keep(entry, lambda held, left: self._request(held, left, 0))
+            if is_settled and self.book.event_count == count:
+                self._settled.add(entry_id)
 
     async def _cancel_exits_of_nothing(self) -> None:
         """Cancel the exits of entries that hold nothing more, closed by something else."""

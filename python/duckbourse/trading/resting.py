@@ -79,29 +79,28 @@ class RestingStops:
             return False
         return (known[0] - trigger) * order.request.side.sign >= 0
 
-    async def keep(self, entry: Order, new: Callable[[Order, int], Request]) -> None:
+    async def keep(self, entry: Order, new: Callable[[Order, int], Request]) -> bool:
         """
         Give an entry a resting stop, or keep the one that it has in step.
 
-        `new` returns the next try to close a quantity of it.
+        `new` returns the next try to close a quantity of it. Return whether nothing is left to do
+        until the book, the publication or what the broker says of it changes.
         """
         entry_id = entry.request.order_id
         wanted = entry.request.exits or Exits()
         if wanted.stop_price is None and wanted.trail_distance is None:
-            await self._cancel_what_rests(entry_id)
-            return
+            return await self._cancel_what_rests(entry_id)
         trigger = self._trigger(entry)
         live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
         quantity = self._left(entry)
         if live:
-            await self._keep_in_step(entry, live[-1], quantity, trigger)
-            return
-        if trigger is None or not quantity or self._manager.closing_there(entry):
-            return
-        if self._is_pausing(entry_id):
-            return
+            return await self._keep_in_step(entry, live[-1], quantity, trigger)
+        if trigger is None or not quantity:
+            return True
+        if self._manager.closing_there(entry) or self._is_pausing(entry_id):
+            return False
         if not self._manager.pace.has_turn(is_urgent=entry_id not in self._refusals):
-            return
+            return False
         request = new(entry, quantity)
         instrument = self._instrument(request.symbol)
         order = await self._manager.place(
@@ -119,6 +118,7 @@ class RestingStops:
         else:
             self._refusals.pop(entry_id, None)
             self._resting_for[entry_id] = wanted
+        return False
 
     def _is_pausing(self, entry_id: str) -> bool:
         refusals = self._refusals.get(entry_id)
@@ -131,22 +131,23 @@ class RestingStops:
         refusals.count += 1
         refusals.next_try_at = clock.session_seconds() + pause
 
-    async def _cancel_what_rests(self, entry_id: str) -> None:
-        """Cancel the stop of an entry that has none any more: its exits were changed."""
-        for order in self.book.exits_of(entry_id):
-            if order.is_resting:
-                await self._manager.cancel(order.request.order_id)
+    async def _cancel_what_rests(self, entry_id: str) -> bool:
+        """Cancel the stop of an entry that has none any more; return whether there was none."""
+        resting = [order for order in self.book.exits_of(entry_id) if order.is_resting]
+        for order in resting:
+            await self._manager.cancel(order.request.order_id)
+        return not resting
 
     async def _keep_in_step(
         self, entry: Order, order: Order, quantity: int, trigger: Decimal | None
-    ) -> None:
+    ) -> bool:
         request = order.request
         is_busy = order.is_cancel_pending or order.is_modify_pending
         if is_busy or order.broker_order_id is None or not order.is_resting:
-            return
+            return True
         if not quantity:
             await self._manager.cancel(request.order_id)
-            return
+            return False
         instrument = self._instrument(request.symbol)
         wanted = order.filled_quantity + min(quantity, instrument.freeze_quantity or quantity)
         is_too_large = wanted < request.quantity
@@ -154,11 +155,13 @@ class RestingStops:
         has_changed = wanted != request.quantity or has_moved
         # without a trigger that may rest, it only has to be for no more than is held
         entry_id = entry.request.order_id
-        if not is_too_large and (trigger is None or not has_changed or self._is_pausing(entry_id)):
-            return
+        if not is_too_large and (trigger is None or not has_changed):
+            return True
+        if not is_too_large and self._is_pausing(entry_id):
+            return False
         # what follows the market all day must leave the exits their share of the requests
         if not self._manager.pace.has_turn(is_urgent=is_too_large):
-            return
+            return False
         stop = trigger or request.trigger_price
         assert stop is not None, "what rests has a trigger"
         refusal = ""
@@ -171,7 +174,7 @@ class RestingStops:
             )
         except OrderDeniedError as denial:
             if denial.code == "RATE":  # then it has its turn later
-                return
+                return False
             refusal = str(denial)
         now = self.book.orders[request.order_id]
         if stop in (now.request.trigger_price, now.pending and now.pending.trigger_price):
@@ -183,7 +186,7 @@ class RestingStops:
         if is_too_large and now.is_resting and not is_modified:
             refusal = refusal or now.message or "the broker did not make it smaller"
         if not refusal:
-            return
+            return False
         await self._manager.cancel(request.order_id)  # if there may be one, another follows
         log.warning("a stop is taken back", order_id=request.order_id, reason=refusal)
         if trigger is None:
@@ -195,6 +198,7 @@ class RestingStops:
                     detail=refusal,
                 )
             )
+        return False
 
     def _left(self, entry: Order) -> int:
         """Return what is held of an entry, less what its strategy's own orders are to close."""

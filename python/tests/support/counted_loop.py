@@ -32,6 +32,10 @@ class CountedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.seconds
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for the threads in their own time: seconds that are counted pass at once."""
+        await super().shutdown_default_executor()
+
     def stand_still(self, seconds: float) -> None:
         """Let this much time pass without any message."""
         self.seconds += seconds

@@ -29,6 +29,7 @@ from duckbourse.streaming.feed import Tick
 from duckbourse.trading.commands import Answer, Command, Inbox, OrderByHand, send
 from duckbourse.trading.exits import _id_of
 from duckbourse.trading.loop import Trader
+from duckbourse.trading.resting import RestingStops
 from duckbourse.trading.strategy import ChangeExits, Context, SignalStrategy, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, exits, instrument, tick, with_limits
@@ -538,6 +539,31 @@ def test_a_stop_rests_for_no_more_than_one_order_may_have(tmp_path: Path) -> Non
     day.market.instruments = {"A": instrument(freeze_quantity=60)}
     day.traded([tick(at(9, 46, second), 100) for second in range(4)])
     assert [(each.state, each.quantity) for each in day.stops()] == [(State.TRIGGER_PENDING, 60)]
+
+
+@pytest.mark.parametrize("trail", [None, 10])
+def test_a_stop_is_looked_at_again_only_if_something_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trail: int | None
+) -> None:
+    """Each pass began a task for each held entry."""
+    looks: list[int] = []
+    keep = RestingStops.keep
+
+    async def counted(self: RestingStops, *asked: Any) -> bool:
+        looks.append(self.book.event_count)
+        return await keep(self, *asked)
+
+    monkeypatch.setattr(RestingStops, "keep", counted)
+    day = Day(tmp_path / "day", lambda: Once(Side.BUY, 100, stop_price=95))
+    if trail is not None:
+        day.strategies = {"signals": lambda: Once(Side.BUY, 100, trail_distance=trail)}
+    calm = [tick(at(9, 46, second), 100) for second in range(10)]
+    risen = [tick(at(9, 47, second), 104) for second in range(10)]
+    day.traded([*ENTERED, *calm, *risen])
+    # once for each change of the book, and not at each of the ticks
+    assert len(looks) == len(set(looks)) < 12
+    stops = [each.trigger_price for each in day.stops()]
+    assert stops == [Decimal(95) if trail is None else Decimal(94)]
 
 
 class RefusingStops(Venue):
