@@ -11,6 +11,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import duckdb
 import msgspec
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,9 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from duckbourse.api import live
-from duckbourse.api.asking import Answer, Server
+from duckbourse.api.asking import Answer, Server, is_ours
 from duckbourse.api.bounds import Bounds, Tokens
-from duckbourse.api.formats import FORMATS, chosen_format, encode
+from duckbourse.api.formats import FORMATS, Encoded, chosen_format, encode
 from duckbourse.api.gate import Gate, unknown_route
 from duckbourse.api.problems import Refused, problem, problem_of
 from duckbourse.api.reader import Reader
@@ -28,7 +29,7 @@ from duckbourse.api.resources import REFUSALS, documented, router
 from duckbourse.errors import BadQuery, BourseError
 from duckbourse.market import Market
 from duckbourse.pages import NotHere, answer, reads_clock
-from duckbourse.warehouse import Limits
+from duckbourse.warehouse import Limits, one_line
 
 pages = APIRouter()
 TITLE = "duckbourse"
@@ -112,16 +113,27 @@ def sql_routes(reader: Reader, bounds: Bounds) -> APIRouter:
                 422, f"a limit of {asked.limit} is not a number of rows", "give 1 or more"
             )
 
-        def work(market: Market) -> bytes:
+        def work(market: Market) -> Encoded:
             try:
-                found = market.sql(asked.query, asked.values or None)
+                return encode(market.sql(asked.query, asked.values or None), kind, limit=limit)
             except BadQuery as error:
                 remedy = error.remedy.replace("market.tables()", "GET /api/v1/tables")
                 raise Refused(400, str(error), remedy) from error
-            return encode(found, kind, limit=limit).content
+            except duckdb.Error as error:
+                if is_ours(error):
+                    raise
+                raise Refused(
+                    400, one_line(error), "GET /api/v1/tables lists the tables"
+                ) from error
 
-        content = await server.run(work)
-        return Response(content, media_type=kind, headers={"cache-control": "no-store"})
+        found = await server.run(work)
+        headers = {
+            "cache-control": "no-store",
+            "x-row-count": str(found.row_count),
+            # whether the limit left rows out
+            "x-has-more": str(found.next_key is not None).lower(),
+        }
+        return Response(found.content, media_type=kind, headers=headers)
 
     return routes
 

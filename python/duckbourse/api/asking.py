@@ -215,6 +215,12 @@ class Server:
             ) from error
 
 
+def is_ours(error: duckdb.Error) -> bool:
+    """Return whether a query failed for want of time, memory or a sound file, and not by itself."""
+    ours = (duckdb.InterruptException, duckdb.OutOfMemoryException, *OF_FILE)
+    return isinstance(error, ours) or type(error) is duckdb.Error
+
+
 Limit = Annotated[
     int, Query(ge=1, description="Rows of a page; a server may allow fewer.", examples=[100])
 ]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -107,6 +108,13 @@ def encode(
     more than MOST_BYTES raise Refused.
     """
     names = [str(name) for name in found.columns]
+    for name, count in Counter(map(str.casefold, names)).items():
+        if count > 1:  # the later ones would have the values of the first
+            raise Refused(
+                400,
+                f"{count} columns are named {name!r}",
+                f'give each a name of its own, such as {identifier(name)} as "{name}_2"',
+            )
     limit = max(1, min(limit, MOST_VALUES // max(1, len(names))))
     some = found.limit(limit + 1)
     places = [names.index(name) for name in key]

@@ -49,6 +49,7 @@ from duckbourse.orders.journal import FILE as JOURNAL
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order, Reason
 from duckbourse.risk.checks import AccountContext, limits_used
+from duckbourse.risk.exits import stop_of
 from duckbourse.risk.limits import COLUMNS, Limits
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import HOST
@@ -356,6 +357,14 @@ class Moment:
                 continue
             of = entries.get((strategy, held.symbol), [])
             exits = [entry.request.exits for entry in of if entry.request.exits is not None]
+            best = book.best_price
+            stops = [
+                stop_of(entry, best.get(entry.request.order_id, entry.average_price))
+                for entry in of
+            ]
+            targets = [each.target_price for each in exits if each.target_price is not None]
+            # of several entries, what is reached first
+            nearest, farthest = (max, min) if held.quantity > 0 else (min, max)
             age = self.age_seconds(held.symbol)
             rows.append(
                 {
@@ -365,9 +374,9 @@ class Moment:
                     "quantity": held.quantity,
                     "average": held.average_price,
                     "last": book.last_price(held.symbol, self.prices),
-                    "stop": next((each.stop_price for each in exits if each.stop_price), None),
-                    "target": next((e.target_price for e in exits if e.target_price), None),
-                    "exit_at": next((self.at(e.exit_at) for e in exits if e.exit_at), None),
+                    "stop": nearest((stop for stop in stops if stop is not None), default=None),
+                    "target": farthest(targets, default=None),
+                    "exit_at": min((self.at(e.exit_at) for e in exits if e.exit_at), default=None),
                     "signal": next((e.request.signal_id for e in of if e.request.signal_id), None),
                     "realized": held.realized_amount,
                     "age_ms": None if age is None else round(1_000 * age),

@@ -110,7 +110,7 @@ def problem_of(error: Exception) -> Response:
         case BadArgument() | BadQuery():
             return problem(400, str(error), error.remedy)
         case NotHere():
-            return problem(404, str(error))
+            return problem(404, str(error), error.remedy)
         case TooMuch():
             return problem(422, str(error), error.remedy)
         case PublicationError():

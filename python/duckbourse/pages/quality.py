@@ -81,18 +81,22 @@ def quality(panels: Panels) -> dict[str, Any]:
     """Answer `/quality`; `coverage` has a letter a session for each symbol: b, m, r, j or -."""
     return {
         **_coverage(panels),
+        # the sessions by which a series is late are not added to those of another
         "findings": panels.rows(
             "findings",
             """
             select
                 finding,
                 rule,
-                sum(finding_count)::bigint as finding_count,
+                case
+                    when finding in ('behind', 'ended') then max(finding_count)
+                    else sum(finding_count)
+                end::bigint as finding_count,
                 count(distinct symbol) as symbol_count,
                 min(first_session_date) as first_session_date,
                 max(last_session_date) as last_session_date
             from serving.data_quality
-            group by all
+            group by finding, rule
             order by finding, rule
             """,
         ),
@@ -102,7 +106,10 @@ def quality(panels: Panels) -> dict[str, Any]:
             """
             select
                 finding,
-                sum(finding_count)::bigint as finding_count,
+                case
+                    when finding in ('behind', 'ended') then max(finding_count)
+                    else sum(finding_count)
+                end::bigint as finding_count,
                 count(distinct symbol) as symbol_count
             from serving.data_quality
             group by finding

@@ -140,10 +140,16 @@ def symbol(
             symbol=name,
             session=session,
         ),
+        # the sessions by which a series is late are not added to those of another
         "quality": panels.rows(
             "quality",
             """
-            select finding, sum(finding_count)::bigint as finding_count
+            select
+                finding,
+                case
+                    when finding in ('behind', 'ended') then max(finding_count)
+                    else sum(finding_count)
+                end::bigint as finding_count
             from serving.data_quality
             where symbol = $symbol and timeframe in ('1d', '1m')
             group by finding

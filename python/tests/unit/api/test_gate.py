@@ -14,6 +14,7 @@ import structlog
 
 from duckbourse.api import Bounds, Tokens
 from duckbourse.api.gate import HEADERS, Gate, names_of
+from duckbourse.api.problems import Refused
 from tests.support.serving import COMMAND, READ, Served, serving
 from tests.unit.market.test_publications import published
 
@@ -95,6 +96,27 @@ def test_a_client_is_asked_to_slow_down(tmp_path: Path) -> None:
         codes = [found.get("/api/v1/nothing").status_code for _ in range(12)]
     assert codes[:4] == [404] * 4
     assert 429 in codes
+
+
+def test_a_client_that_asks_too_fast_is_answered_at_the_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that asked a little faster than it may got no answer at all, since refusals counted."""
+    now = 0.0
+    monkeypatch.setattr("duckbourse.api.gate.clock.elapsed_seconds", lambda: now)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+    gate = Gate(app, Bounds(requests_per_second=10), Tokens(READ, COMMAND), ["127.0.0.1:1"])
+    answered = 0
+    for number in range(4_000):  # 40 a second for 100 seconds
+        now = number / 40
+        try:
+            gate._check_rate("somebody")
+        except Refused:
+            continue
+        answered += 1
+    assert 1_000 <= answered <= 1_020
 
 
 def test_no_reader_keeps_a_command_out(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import structlog
 from duckbourse.api import Bounds
 from duckbourse.api.formats import Encoded, encode
 from duckbourse.api.reader import Reader
+from duckbourse.client import ServerRefused
 from duckbourse.errors import BourseError, PublicationError
 from duckbourse.market import Market
 from duckbourse.warehouse import Limits
@@ -328,7 +329,12 @@ def test_a_query_of_others_is_bounded(tmp_path: Path) -> None:
         assert answer.json()["detail"] == "it took more than 0.2 s"
         answer = asked("select list(range) from range(40_000_000)")
         assert answer.status_code == 503
-        assert len(asked("from range(100)", limit=1_000).json()["rows"]) == 10
+        answer = asked("from range(100)", limit=1_000)
+        assert len(answer.json()["rows"]) == 10
+        assert (answer.headers["x-row-count"], answer.headers["x-has-more"]) == ("10", "true")
+        assert asked("from range(10)", limit=10).headers["x-has-more"] == "false"
+        with found.client() as client, pytest.raises(ServerRefused, match="more than 10 rows"):
+            client.sql("from range(11)")
         assert asked("from range($n::int)", values={"n": 3}).json()["rows"][-1] == {"range": 2}
         for query in (
             "from read_text('/etc/hostname')",
@@ -341,6 +347,13 @@ def test_a_query_of_others_is_bounded(tmp_path: Path) -> None:
             "",
             "select",
             "from nothing",
+            # refused, or failing, only when its rows are asked for
+            "from duckdb_secrets()",
+            "select error('no')",
+            "select 'x'::int",
+            # of two columns of one name, one would have the values of the other
+            "select 1 as one, 2 as one",
+            "select 1 as one, 2 as ONE",
         ):
             answer = asked(query)
             assert answer.status_code == 400, query

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -58,6 +59,27 @@ def test_each_answer_is_json_without_nan_and_its_sql_runs(
         for panel, query in body["sql"].items():
             assert "$" not in query, (address, panel)
             connection.execute(query).fetchall()
+    connection.close()
+
+
+def test_the_sessions_of_late_series_are_not_added_up() -> None:
+    """Days and minutes that were both three sessions behind were shown as six."""
+    connection = small_publication()
+    connection.execute(
+        f"""
+        insert into serving.data_quality by name
+        select '{SYMBOL}' as symbol, timeframe, finding, late as finding_count
+        from (values ('1d', 3), ('1m', 2)) as series (timeframe, late)
+        cross join (values ('behind'), ('missing_bars')) as findings (finding)
+        """
+    )
+    quality = answer(connection, f"/symbols/{quote(SYMBOL, safe='')}")["quality"]
+    counts = {row["finding"]: row["finding_count"] for row in quality}
+    assert counts["behind"] == 3
+    for panel in ("findings", "finding_totals"):
+        rows = answer(connection, "/quality")[panel]
+        assert [row["finding_count"] for row in rows if row["finding"] == "behind"] == [3]
+    assert counts["missing_bars"] >= 5
     connection.close()
 
 
