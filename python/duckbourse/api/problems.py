@@ -55,6 +55,7 @@ LISTED_AT = {
     "run": "/api/v1/backtests",
 }
 MOST_LISTED = 20
+AGAIN = {"retry-after": "1"}
 
 
 class Refused(Exception):

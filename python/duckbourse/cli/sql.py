@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from decimal import Decimal
 from itertools import islice
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from duckbourse.cli.export import as_texts, check_export, export, half_of, rows_of
 from duckbourse.cli.options import Csv, Json, To, one_format
-from duckbourse.cli.output import notes, print_csv, print_json_rows, results
+from duckbourse.cli.output import notes, print_csv, print_json_rows, results, say_error
 from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
 from duckbourse.errors import BadQuery, ConfigurationError
 from duckbourse.settings import MEMORY, settings
@@ -23,6 +24,7 @@ from duckbourse.warehouse import (
     interrupted_after,
     one_statement,
     open_published,
+    process_within,
     quoted,
     wrap_query_error,
 )
@@ -85,10 +87,20 @@ def sql(
     if to:
         check_export(to)
     connection = open_published()
+    limits = Limits(memory or settings().memory_limit, settings().threads, True)
+
+    def give_up() -> None:
+        # the query looks at no interrupt, so nothing else ends it
+        if to:
+            half_of(to).unlink(missing_ok=True)
+        error = wrap_query_error(duckdb.InterruptException(), query)
+        say_error(str(error), error.remedy)
+        os._exit(error.exit_code)
+
     try:
         if to:
             connection.execute(f"set allowed_paths = [{quoted(half_of(to))}]")
-        confine(connection, Limits(memory or settings().memory_limit, settings().threads, True))
+        confine(connection, limits)
         query = one_statement(connection, query)
         [kind] = [statement.type for statement in connection.extract_statements(query)]
         is_of_rows = kind in QUERIES
@@ -97,7 +109,7 @@ def sql(
                 f"--to writes the rows of a query, and this is {kind.name}",
                 "omit --to, or write a query",
             )
-        with interrupted_after(connection, timeout):
+        with process_within(limits.memory), interrupted_after(connection, timeout, give_up):
             if is_of_rows and (to or csv):
                 connection.sql(query)  # so that an error is one of the query as it was written
             if to:
@@ -117,7 +129,7 @@ def sql(
                 if is_of_rows and not found:
                     notes.print("no rows: the query is right, and nothing meets it")
             is_cut = next(rows, None) is not None
-    except duckdb.Error as error:
+    except (duckdb.Error, MemoryError) as error:
         raise wrap_query_error(error, query) from error
     finally:
         connection.close()
