@@ -151,8 +151,9 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
         insert into bars.ohlcv by name
         select
             $symbol as symbol, '1m' as timeframe, bar_ts, bar_ts + interval 1 minute as bar_end,
-            bar_ts::date as session_date, n as adjusted_open, n + 10 as adjusted_high,
-            n - 10 as adjusted_low, n + 1 as adjusted_close, 1 as adjusted_volume
+            bar_ts::date as session_date, n as adjusted_open,
+            n + if(n % 100 = 50, 200, 10) as adjusted_high,
+            n - if(n % 100 = 50, 200, 10) as adjusted_low, n + 1 as adjusted_close, 1 as adjusted_volume
         from (
             select n, timestamp '2024-01-01 09:00' + to_minutes(n) as bar_ts
             from range(1000) as numbers(n)
@@ -164,7 +165,7 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
     assert whole["bars_per_point"] == 100
     columns = whole["columns"]
     assert columns["open"] == [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]
-    assert (columns["high"][0], columns["low"][0]) == (109, -10)
+    assert (columns["high"][0], columns["low"][0]) == (250, -150)
     assert columns["close"][-1] == 1000
     assert columns["volume"] == [100] * 10
     assert whole["last_minute"] - whole["first_minute"] == 999
@@ -173,6 +174,12 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
     assert part["bars_per_point"] == 1
     assert part["columns"]["open"] == list(range(60, 90))
     assert part["first_minute"] == whole["first_minute"]
+    # the last bar is not the last point: its time, and its change from the session before
+    first_minute = whole["first_minute"]
+    assert whole["last"] == {
+        "minute": first_minute + 999, "close": 1000, "session_return": 0.111111111
+    }
+    assert part["last"] == {"minute": first_minute + 89, "close": 90, "session_return": None}
     connection.close()
 
 
