@@ -58,7 +58,6 @@ from duckbourse.trading.commands import OrderByHand, answer_to, send
 from duckbourse.trading.publication import Risk, load_risk
 from duckbourse.trading.requests import (
     LOOP_ANSWER_SECONDS,
-    no_loop,
     outcome,
     send_request,
     unanswered_order,
@@ -1234,8 +1233,11 @@ def _close(typed: Typed) -> Response:
     if not typed.symbol:
         raise Refused(422, "no symbol is named", 'give the one to close, as "symbol"')
     if not is_traded(session):
-        error = no_loop(session.account)
-        raise TradingError(str(error), error.remedy)
+        raise TradingError(
+            "no loop is trading the account: nothing was ordered, since nothing would check the "
+            "order or watch its exit",
+            "`./bourse trade` starts one",
+        )
     # which of several is meant has to be said; the loop itself knows what one holds
     holders = _holders(session, typed.symbol) if typed.strategy is None else []
     if len(holders) > 1:
@@ -1248,11 +1250,10 @@ def _close(typed: Typed) -> Response:
     path = send(session.path, "order", "by hand", seconds=LOOP_ANSWER_SECONDS, order=wanted)
     answer = answer_to(path, LOOP_ANSWER_SECONDS)
     if answer is None:
-        late = unanswered_order(
-            session, path, LOOP_ANSWER_SECONDS, "the orders show what became of it"
-        )
-        # no error names an account
-        raise TradingError(str(late).replace(f" of {session.account}", ""), late.remedy)
+        remedy = "the orders, and the log of the loop, show what became of it"
+        late = unanswered_order(session, path, LOOP_ANSWER_SECONDS, remedy)
+        # no error names an account, and no path of one
+        raise TradingError(str(late).replace(f" of {session.account}", ""), remedy)
     if not answer.is_obeyed:
         raise TradingError(f"close {typed.symbol}: {answer.message}", "look at the positions")
     return _encoded(

@@ -148,9 +148,8 @@ class _Process:
         except (EOFError, OSError) as error:
             if self._process.wait() == -signal.SIGALRM:
                 raise too_long(self._seconds) from error
-            raise Refused(
-                503, "it needs more memory than there is, or nests too deeply", "ask for less", AGAIN
-            ) from error
+            detail = "it needs more memory than there is, or nests too deeply"
+            raise Refused(503, detail, "ask for less", AGAIN) from error
 
     def end(self) -> None:
         self._process.kill()

@@ -20,7 +20,7 @@ from duckbourse.errors import (
     TradingError,
     shortened,
 )
-from duckbourse.pages import NotHere, TooMuch
+from duckbourse.pages import NotHere, NotUsable, TooMuch
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -110,10 +110,10 @@ def problem_of(error: Exception) -> Response:
             )
         case BadArgument() | BadQuery():
             return problem(400, str(error), error.remedy)
+        case NotUsable() | TooMuch():
+            return problem(422, str(error), error.remedy)
         case NotHere():
             return problem(404, str(error), error.remedy)
-        case TooMuch():
-            return problem(422, str(error), error.remedy)
         case PublicationError():
             return problem(503, str(error), error.remedy, {"retry-after": "5"})
         case TradingError():

@@ -52,7 +52,7 @@ def serve(
         str, typer.Option("--memory", metavar="SIZE", help="Memory of all queries together.")
     ] = "1GB",
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds that a query may take.")
+        float, typer.Option("--timeout", min=0.1, max=3_600, help="Seconds that a query may take.")
     ] = 10,
     rows: Annotated[
         int, typer.Option("--rows", min=1, max=1_000_000, help="Rows of an answer, at most.")
@@ -61,7 +61,10 @@ def serve(
         int, typer.Option("--queries", min=1, max=64, help="Queries at once, at most.")
     ] = 8,
     rate: Annotated[
-        float, typer.Option("--rate", min=1, help="Requests a second of a client, at most.")
+        float,
+        typer.Option(
+            "--rate", min=1, max=1_000_000, help="Requests a second of a client, at most."
+        ),
     ] = 200,
     metrics_port: Annotated[
         int | None,

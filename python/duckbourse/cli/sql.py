@@ -51,7 +51,10 @@ def sql(
     ] = None,
     to: To = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.001, help="Seconds that the query may take.")
+        float,
+        typer.Option(
+            "--timeout", min=0.001, max=1_000_000, help="Seconds that the query may take."
+        ),
     ] = 600,
     memory: Annotated[
         str | None,

@@ -42,7 +42,11 @@ left join missing using (session_date)
 order by session_date
 """
 COVERAGE = """
-with days as (
+with elsewhere as (
+    select symbol from bars.staleness where calendar <> $calendar
+),
+
+days as (
     select symbol, session_date, 'b' as state from bars.ohlcv
     where timeframe = '1d' and calendar = $calendar and session_date between $first and $last
     union all
@@ -50,9 +54,11 @@ with days as (
     where timeframe = '1d' and calendar = $calendar and session_date between $first and $last
     union all
     select symbol, session_date, 'r' from bars.rejected
+    anti join elsewhere using (symbol)
     where timeframe = '1d' and session_date between $first and $last
     union all
     select symbol, session_date, 'j' from bars.suspect_jumps
+    anti join elsewhere using (symbol)
     where session_date between $first and $last
 ),
 

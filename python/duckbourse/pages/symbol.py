@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from duckbourse.market import IN_ORDER
-from duckbourse.pages.asking import NotHere, Panels, one_of
+from duckbourse.pages.asking import NotUsable, Panels, one_of
 from duckbourse.pages.sessions import session_of
 from duckbourse.pages.signals import signals_where
 
@@ -156,7 +156,7 @@ def symbol(
         ),
         "signals": signals_where(
             panels,
-            "symbol = $symbol and session_date between $session - 7 and $session",
+            "symbol = $symbol and session_date between $session - 6 and $session",
             scanner,
             symbol=name,
             session=session,
@@ -241,7 +241,7 @@ def _range(
         if text is not None:
             condition += f" and bar_ts {sign} ${parameter}"
             values[parameter] = _instant(text, {"since": "from", "until": "to"}[parameter])
-    count = _number(points or "2000")
+    count = _number("2000" if points is None else points)
     found = panels.columns(
         "bars",
         THINNED.format(
@@ -338,7 +338,7 @@ def _instant(text: str, parameter: str) -> datetime:
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is not None:
-        raise NotHere(
+        raise NotUsable(
             f"{parameter} {text[:40]!r} is not an exchange-local time",
             "write it as in 2010-05-28T09:30",
         )
@@ -349,7 +349,7 @@ def _number(text: str) -> int:
     digits = text.lstrip("0")
     is_number = text.isascii() and digits.isdigit() and len(digits) <= len(str(MOST_POINTS))
     if not is_number or int(digits) > MOST_POINTS:
-        raise NotHere(
+        raise NotUsable(
             f"points {text[:40]!r} is not a number of points", f"give 1 to {MOST_POINTS:,}"
         )
     return int(digits)

@@ -157,7 +157,7 @@ const [file] = await Promise.all([
     page.click('main .panel .act:text-is("CSV")'),
 ]);
 const saved = readFileSync(await file.path(), 'utf8');
-check('CSV saves the table', saved.startsWith('known_ts,symbol,'), saved.slice(0, 200));
+check('CSV saves the table', saved.startsWith('known_ts,symbol,direction,scanner,preset,score,'), saved.slice(0, 200));
 const docs = await page.evaluate(async () => {
     const block = document.getElementById('answer:/docs');
     const bytes = Uint8Array.from(atob(block.textContent), letter => letter.charCodeAt(0));

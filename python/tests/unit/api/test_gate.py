@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import structlog
 
@@ -16,6 +18,7 @@ from duckbourse.api import Bounds, Tokens
 from duckbourse.api.gate import HEADERS, Gate, names_of
 from duckbourse.api.problems import Refused
 from tests.support.serving import COMMAND, READ, Served, serving
+from tests.support.waiting import wait_until
 from tests.unit.market.test_publications import published
 
 pytestmark = pytest.mark.some_day
@@ -149,6 +152,32 @@ def test_a_page_elsewhere_spends_no_requests(tmp_path: Path) -> None:
             assert found.get("/", sec_fetch_site="cross-site").status_code == 403
         followed = found.get("/", sec_fetch_site="cross-site", sec_fetch_mode="navigate")
         assert followed.status_code == 200
+
+
+def test_connections_beyond_half_of_the_files_are_ended_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They took every file number, and each try for another one wrote a traceback."""
+    monkeypatch.setattr("duckbourse.api.running.resource.getrlimit", lambda _: (6, 6))
+    with serving(published(tmp_path, 1)) as found:
+        place = "127.0.0.1", found.port
+        idle = [socket.create_connection(place, timeout=30) for _ in range(3)]
+        beyond = socket.create_connection(place, timeout=30)
+        try:
+            with suppress(ConnectionResetError):
+                assert beyond.recv(1) == b""
+            idle[0].close()
+            wait_until(lambda: _is_answered(found))
+        finally:
+            for each in (*idle, beyond):
+                each.close()
+
+
+def _is_answered(found: Served) -> bool:
+    try:
+        return found.get(ADDRESS).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @pytest.mark.parametrize(

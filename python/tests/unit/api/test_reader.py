@@ -460,9 +460,7 @@ def test_a_query_of_others_has_one_process_and_no_secret(
 
 
 def test_a_busy_server_says_so_and_goes_on(tmp_path: Path) -> None:
-    bounds = Bounds(
-        waiting=2, waiting_seconds=0.1, seconds=1, requests_per_second=1_000, threads=1
-    )
+    bounds = Bounds(waiting=2, waiting_seconds=0.1, seconds=1, requests_per_second=1_000, threads=1)
     with (
         serving(published(tmp_path, 1), bounds=bounds, allow_sql=True) as found,
         ThreadPoolExecutor(8) as pool,

@@ -117,6 +117,8 @@ def test_a_value_is_bound_and_never_becomes_sql(publication: duckdb.DuckDBPyConn
         (f"{MINUTES}?points=00000000199999999", "points '00000000199999999' is not a number"),
         (f"{MINUTES}?points=%C2%B2", "points '²' is not a number of points"),
         (f"{MINUTES}?points={'9' * 3000}", "is not a number of points"),
+        (f"{MINUTES}?points=", "points '' is not a number of points"),
+        (f"{MINUTES}?points=5&points=7", "a parameter is given twice"),
         (f"{MINUTES}?points=1e3", "points '1e3' is not a number of points"),
         (f"{MINUTES}?from=2024-03-28T09:30Z", "is not an exchange-local time"),
         ("/symbols/" + "A" * 999, "AAA' is not an address"),
@@ -153,7 +155,8 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
             $symbol as symbol, '1m' as timeframe, bar_ts, bar_ts + interval 1 minute as bar_end,
             bar_ts::date as session_date, n as adjusted_open,
             n + if(n % 100 = 50, 200, 10) as adjusted_high,
-            n - if(n % 100 = 50, 200, 10) as adjusted_low, n + 1 as adjusted_close, 1 as adjusted_volume
+            n - if(n % 100 = 50, 200, 10) as adjusted_low,
+            n + 1 as adjusted_close, 1 as adjusted_volume
         from (
             select n, timestamp '2024-01-01 09:00' + to_minutes(n) as bar_ts
             from range(1000) as numbers(n)
@@ -177,7 +180,9 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
     # the last bar is not the last point: its time, and its change from the session before
     first_minute = whole["first_minute"]
     assert whole["last"] == {
-        "minute": first_minute + 999, "close": 1000, "session_return": 0.111111111
+        "minute": first_minute + 999,
+        "close": 1000,
+        "session_return": 0.111111111,
     }
     assert part["last"] == {"minute": first_minute + 89, "close": 90, "session_return": None}
     connection.close()
