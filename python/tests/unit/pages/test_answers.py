@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,14 @@ from duckbourse import clock
 from duckbourse.pages import NotHere, TooMuch, addresses, answer
 from duckbourse.pages.asking import Panels, plain
 from duckbourse.settings import PROJECT
-from tests.support.pages import SESSION, SYMBOL, empty_publication, one_bar, small_publication
+from tests.support.pages import (
+    SESSION,
+    SYMBOL,
+    empty_publication,
+    insert,
+    one_bar,
+    small_publication,
+)
 
 GOLDEN = Path(__file__).with_name("golden.json")
 MINUTES = "/symbols/AA%3C%2Fscript%3E%3Cb%3E/1m"
@@ -186,6 +193,27 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
     }
     assert part["last"] == {"minute": first_minute + 89, "close": 90, "session_return": None}
     connection.close()
+
+
+def test_coverage_of_a_calendar_has_its_own_symbols() -> None:
+    """What is rejected has no calendar, and took the first places of another calendar's picture."""
+    connection = one_bar()
+    session = date(2024, 3, 28)
+    connection.execute("delete from bars.staleness")
+    insert(connection, "bars.sessions", calendar="XNYS", session_date=session)
+    insert(
+        connection, "bars.staleness", calendar="XNYS", timeframe="1d", last_session_date=session
+    )
+    insert(connection, "bars.staleness", symbol="ELSEWHERE", calendar="XNSE", timeframe="1m")
+    for relation in ("bars.rejected", "bars.suspect_jumps"):
+        for symbol in ("ELSEWHERE", "UNREAD"):
+            found = {"symbol": symbol, "timeframe": "1d", "session_date": session}
+            insert(connection, relation, **found)
+    coverage = answer(connection, "/quality")["coverage"]
+    connection.close()
+    assert "ELSEWHERE" not in json.dumps(coverage)
+    # one without a bar is of whatever calendar is shown
+    assert "UNREAD" in json.dumps(coverage)
 
 
 def test_numbers_become_json() -> None:
