@@ -201,9 +201,7 @@ def test_coverage_of_a_calendar_has_its_own_symbols() -> None:
     session = date(2024, 3, 28)
     connection.execute("delete from bars.staleness")
     insert(connection, "bars.sessions", calendar="XNYS", session_date=session)
-    insert(
-        connection, "bars.staleness", calendar="XNYS", timeframe="1d", last_session_date=session
-    )
+    insert(connection, "bars.staleness", calendar="XNYS", timeframe="1d", last_session_date=session)
     insert(connection, "bars.staleness", symbol="ELSEWHERE", calendar="XNSE", timeframe="1m")
     for relation in ("bars.rejected", "bars.suspect_jumps"):
         for symbol in ("ELSEWHERE", "UNREAD"):
