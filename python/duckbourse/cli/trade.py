@@ -31,11 +31,12 @@ from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, PositionsLeft, StrategyStopped, TradingError
 from duckbourse.orders.book import Book
 from duckbourse.orders.bus import Message
+from duckbourse.orders.downgrade import BY_RECONCILIATION as RECONCILIATION
+from duckbourse.orders.downgrade import BY_STRATEGIES
 from duckbourse.orders.events import StrategyFailed, TradingState
 from duckbourse.orders.journal import lock_folder
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request
-from duckbourse.orders.reconciliation import BY as RECONCILIATION
 from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
@@ -44,7 +45,7 @@ from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import session_folder as session_folders
 from duckbourse.trading.commands import listed
 from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
-from duckbourse.trading.loop import BY_STRATEGIES, Trader
+from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse, unwatched

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-
 from duckbourse.errors import IllegalTransition
 from duckbourse.orders.lifecycle import LIVE, TRANSITIONS, State, advance, steps
 

@@ -9,8 +9,6 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from msgspec.structs import replace
-
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, provisional_key
@@ -19,6 +17,8 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.exits import ExitManager
+from msgspec.structs import replace
+
 from tests.support.factories import fill, request
 from tests.support.market import Market, at
 from tests.unit.orders.test_open_orders import expect_what_all_fills_leave
@@ -134,9 +134,11 @@ def test_what_the_broker_lacks_bounds_the_side_that_it_lacks(
     long_entry = held(book, "x", Side.BUY)
     held(book, "x2", Side.BUY)
     short_entry = held(book, "y", Side.SELL)
-    manager = SimpleNamespace(book=book, missing={("A", Product.MIS): missing})
+    manager = Manager(book, cast("Any", None), cast("Any", None), check=lambda *_: None)
+    for _ in range(2):
+        manager.unbooked.compare({("A", Product.MIS): missing}, {})
 
     def closable(entry: Request) -> int:
-        return Manager.closable_quantity(cast("Manager", manager), book.orders[entry.order_id])
+        return manager.closable_quantity(book.orders[entry.order_id])
 
     assert (closable(long_entry), closable(short_entry)) == (long, short)

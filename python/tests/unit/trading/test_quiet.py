@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
@@ -24,6 +23,7 @@ from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.quiet import Holdings
+
 from tests.support.factories import CAPITAL, fill, request
 from tests.support.market import Market, at, instrument, tick
 
@@ -235,3 +235,17 @@ def test_a_position_is_looked_at_only_when_its_price_matters(
     market.trade([*bought, *quiet, ends], at_tick={4: note, 104: note}, to_end=False)
     assert before[104] == before[4]
     assert [event.reason for event in market.of(events.ExitTriggered)] == [Reason.STOP]
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_what_no_entry_opened_is_worth_no_more_than_it_cost(side: Side) -> None:
+    """A trade in another symbol than its order, at that one's price, was an invented gain."""
+    account = Pass([("B", Side.BUY, None)])
+    [order_id] = account.book.orders
+    odd = fill(10, "100", side, order_id=order_id)
+    account.record(events.FillBooked(at=START, fill=odd))
+    for change in (5, -5):
+        account.receive([("A", Decimal(100) + change * side.sign, 0, 0, 0)])
+        worth = CAPITAL + 10 * min(0, change)
+        assert account.book.equity_amount(account.prices) == worth
+        assert account.holdings.equity_amount(account.book) == worth

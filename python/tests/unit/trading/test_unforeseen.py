@@ -13,8 +13,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from msgspec.structs import replace
-
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli import main
@@ -23,6 +21,7 @@ from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.broker import Update
+from duckbourse.orders.downgrade import BY_STRATEGIES
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import RECONNECT_SECONDS, Manager
@@ -31,11 +30,13 @@ from duckbourse.plugins import raise_interruption
 from duckbourse.risk import exits as rules
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import strategies
-from duckbourse.trading.loop import BY_STRATEGIES, Trader
+from duckbourse.trading.loop import Trader
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import LOG
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import Context
+from msgspec.structs import replace
+
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker
@@ -332,7 +333,7 @@ def test_a_failure_is_recorded_though_strategies_failed_before(market: Market) -
         ("the recorder failed", "recorder", "scans"),
     ):
         with clock.driven_by(lambda: at(9, 50)):
-            trader._downgrade_to(TradingState.REDUCING, reason, by)
+            trader.manager.downgrade(TradingState.REDUCING, reason, by)
         assert trader.book.state_by == state_by
 
 
