@@ -52,14 +52,6 @@ class Refusals:
     is_of_move: bool = False
     rests_since: float = math.inf
 
-    def is_over(self) -> bool:
-        """Return whether a stop that rests now has rested for as long as the last pause was."""
-        if self.is_of_move:
-            return False
-        now = clock.session_seconds()
-        self.rests_since = min(self.rests_since, now)
-        return now - self.rests_since >= self.pause
-
 
 class RestingStops:
     """Keeps the stops of one account at its broker; `instrument` returns the current one."""
@@ -144,6 +136,10 @@ class RestingStops:
 
         Their row ends with one that has rested for as long as the pause before it was.
         """
+        now = clock.session_seconds()
+        refusals = self._refusals.get(entry_id)
+        if refusals and not refusals.is_of_move and now - refusals.rests_since >= refusals.pause:
+            del self._refusals[entry_id]
         for order in self.book.exits_of(entry_id):
             order_id = order.request.order_id
             is_kept = order.request.order_type is not OrderType.SL or order.state.is_live
@@ -153,12 +149,9 @@ class RestingStops:
             if not order.filled_quantity and order_id not in self._taken_back:
                 self._pause(entry_id)
                 log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)
-        refusals = self._refusals.get(entry_id)
-        if refusals and live and live[-1].state is State.TRIGGER_PENDING:
-            if refusals.is_over():
-                del self._refusals[entry_id]
-        elif refusals:
-            refusals.rests_since = math.inf
+        if (refusals := self._refusals.get(entry_id)) is not None:
+            is_there = bool(live) and live[-1].state is State.TRIGGER_PENDING
+            refusals.rests_since = min(refusals.rests_since, now) if is_there else math.inf
 
     async def _take_back(self, order: Order) -> None:
         self._taken_back.add(order.request.order_id)

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from duckbourse.orders import bus, events
 from duckbourse.orders.bus import Bus, Message, bridge
 from duckbourse.orders.events import TradingState
-
 from tests.support.factories import NOW, request
 from tests.unit.orders.test_manager import ManagerHarness, run
 

@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+
 from duckbourse.orders.charges import charges_on, order_charges
 from duckbourse.orders.order import Side
-
 from tests.support.charges import schedule
 
 

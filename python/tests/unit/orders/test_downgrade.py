@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from duckbourse.orders.book import NOT_STARTED
 from duckbourse.orders.downgrade import BROKER_DIFFERS, Standing, downgraded
 from duckbourse.orders.events import TradingState

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
 from duckbourse.orders import events, journal
 from duckbourse.orders.book import Book, rebuild_book
@@ -24,7 +25,6 @@ from duckbourse.orders.journal import FILE, Journal, Written, open_journal, read
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.settings import PROJECT
-
 from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import CAPITAL, NOW, request
 from tests.support.waiting import HANG_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+
 from duckbourse.errors import IllegalTransition
 from duckbourse.orders.lifecycle import LIVE, TRANSITIONS, State, advance, steps
 

@@ -19,13 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from duckbourse.orders.book import rebuild_book
-from duckbourse.orders.broker import Update
-from duckbourse.orders.journal import read_journal
-from duckbourse.orders.lifecycle import State
-from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Product, Side
-from duckbourse.orders.positions import Position, after_fill
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -36,6 +29,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from duckbourse.orders.book import rebuild_book
+from duckbourse.orders.broker import Update
+from duckbourse.orders.journal import read_journal
+from duckbourse.orders.lifecycle import State
+from duckbourse.orders.manager import Manager
+from duckbourse.orders.order import Product, Side
+from duckbourse.orders.positions import Position, after_fill
 from tests.support.factories import CAPITAL, request
 from tests.support.fake_exchange import FakeExchange, Faults
 from tests.unit.orders.test_manager import ManagerHarness

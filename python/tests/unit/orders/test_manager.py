@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
@@ -23,7 +24,6 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side, Validity
 from duckbourse.orders.reconciliation import Reconciliation
-
 from tests.support.charges import schedule
 from tests.support.factories import CAPITAL, NOW, request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker, Faults

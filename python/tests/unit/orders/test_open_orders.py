@@ -10,6 +10,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, provisional_key
@@ -18,10 +22,6 @@ from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, 
 from duckbourse.orders.positions import ZERO, CorporateAction
 from duckbourse.risk.checks import OrderContext
 from duckbourse.trading.exits import ExitManager
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
 from tests.support.factories import LIMITS, fill, request
 from tests.unit.risk.test_checks import DAY, NOW, book_with, context_of, opened_as
 

@@ -11,6 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
@@ -22,10 +26,6 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Fill, Order, Reason, Request, Side
 from duckbourse.orders.pacing import URGENT_FIRST_SECONDS, Pace, Rate
 from duckbourse.orders.reconciliation import Reconciliation
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
 from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.fake_exchange import CAPABILITIES
 from tests.support.venue import MemoryJournal

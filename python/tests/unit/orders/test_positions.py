@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from duckbourse.orders.order import Fill, Product, Side
-from duckbourse.orders.positions import CorporateAction, Lot, Position, after_action, after_fill
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duckbourse.orders.order import Fill, Product, Side
+from duckbourse.orders.positions import CorporateAction, Lot, Position, after_action, after_fill
 from tests.support.factories import fill
 
 BUY, SELL = Side.BUY, Side.SELL

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events, reconciliation
@@ -20,8 +22,6 @@ from duckbourse.orders.journal import read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Side
 from duckbourse.orders.reconciliation import Statement, differences
-from msgspec.structs import replace
-
 from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.fake_exchange import CAPABILITIES, FakeExchange
 from tests.unit.orders.test_manager import ManagerHarness

@@ -8,6 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.broker import OrderReport, TradeReport
@@ -15,10 +19,6 @@ from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order, Product, Reason, Request, Side
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
 from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.fake_exchange import Faults
 from tests.unit.orders.test_manager import ManagerHarness, run

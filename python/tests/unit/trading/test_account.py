@@ -23,6 +23,10 @@ import duckdb
 import hypothesis
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from duckbourse import clock, disk
 from duckbourse.brokers._template.broker import TemplateBroker
 from duckbourse.brokers._template.client import Transport
@@ -79,10 +83,6 @@ from duckbourse.trading.session_folder import (
     unwatched,
     what_is_open,
 )
-from hypothesis import HealthCheck, given
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
 from tests.support.dbt_server import cpu_seconds
 from tests.support.factories import LIMITS, fill
 from tests.support.market import Market, instrument

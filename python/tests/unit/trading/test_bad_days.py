@@ -18,6 +18,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.errors import BrokerError
@@ -30,10 +34,6 @@ from duckbourse.trading import loop as trading_loop
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Signal
 from duckbourse.trading.strategy import SignalStrategy
-from hypothesis import HealthCheck, Phase, example, given, settings
-from hypothesis import strategies as st
-from msgspec.structs import replace
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import LIMITS, request
 from tests.support.market import ZONE, Market, at, instrument, signal, with_limits

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli.trade import round_trips
@@ -24,8 +26,6 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Fill, OrderType, Product, Reason, Request, Side
 from duckbourse.trading.commands import FOLDER, OrderByHand, answer_to, send
 from duckbourse.trading.loop import BLIND_SECONDS
-from msgspec.structs import replace
-
 from tests.support.factories import request
 from tests.support.market import ZONE, at, instrument, tick
 from tests.support.venue import Venue

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import structlog
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli import main
@@ -31,8 +33,6 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.session import summary, unwatched
 from duckbourse.trading.session_folder import SessionFolder
 from duckbourse.trading.strategy import Close, Context, Strategy
-from msgspec.structs import replace
-
 from tests.support.factories import fill
 from tests.support.market import (
     DAY,

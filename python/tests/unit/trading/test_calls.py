@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.orders import events
@@ -18,7 +19,6 @@ from duckbourse.orders.order import Exits, Reason, Request, Side
 from duckbourse.trading.commands import OrderByHand, send
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, Strategy
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, instrument, tick, with_limits
 from tests.support.venue import MarketFeed, MemoryJournal, Venue

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from duckbourse import clock
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.events import TradingState
@@ -21,9 +24,6 @@ from duckbourse.trading.commands import (
     send,
     withdraw,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
-
 from tests.support.market import Market, at, tick
 
 NOON = datetime(2026, 11, 25, 17, tzinfo=UTC)

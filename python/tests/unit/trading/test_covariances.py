@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from duckbourse.trading.publication import (
     COVARIANCE_SESSIONS,
     MIN_COVARIANCE_SESSIONS,

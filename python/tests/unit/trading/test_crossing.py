@@ -6,9 +6,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, provisional_key
@@ -17,8 +19,6 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Order, OrderType, Product, Reason, Request, Side
 from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.exits import ExitManager
-from msgspec.structs import replace
-
 from tests.support.factories import fill, request
 from tests.support.market import Market, at
 from tests.unit.orders.test_open_orders import expect_what_all_fills_leave

@@ -14,6 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.errors import BourseError
 from duckbourse.orders.book import rebuild_book
@@ -23,9 +26,6 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.reconciliation import Reconciliation
 from duckbourse.streaming.recorder import LogHeader, Recorder, recover
 from duckbourse.trading.commands import FOLDER, Inbox, listed, send
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from tests.support.market import Market, at, signal, tick
 from tests.support.venue import MemoryJournal
 

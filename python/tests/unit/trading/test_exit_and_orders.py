@@ -11,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.errors import BrokerRejected, JournalError
 from duckbourse.orders import events
@@ -21,8 +23,6 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Product, Reason, Request, Side
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, Strategy
-from msgspec.structs import replace
-
 from tests.support.market import Market, at, tick, with_limits
 from tests.support.venue import MemoryJournal, Venue
 from tests.unit.trading.test_resting import ENTERED, Day, Once

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import BrokerRejected, JournalError, StorageFull
 from duckbourse.orders import events
@@ -21,8 +23,6 @@ from duckbourse.risk.exits import quoted_price
 from duckbourse.trading import commands
 from duckbourse.trading.commands import Answer, Inbox, answer_to, prepare, send
 from duckbourse.trading.strategy import Context, Strategy
-from msgspec.structs import replace
-
 from tests.support.factories import fill
 from tests.support.market import DAY, Market, at, exits, instrument, signal, tick, with_limits
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.errors import FeedFailed, TokenRefused, TradingError
@@ -32,7 +33,6 @@ from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Signal
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategy import Context, SignalStrategy, Strategy
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, exits, instrument, signal, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue

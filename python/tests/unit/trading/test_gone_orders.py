@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.errors import BrokerRejected, BrokerUnclear
 from duckbourse.orders.book import Book
@@ -17,7 +18,6 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import GRACE_SECONDS
 from duckbourse.orders.order import Reason, Request
-
 from tests.support.market import at, tick
 from tests.support.venue import Venue
 from tests.unit.trading.test_broker_contradicts import quiet

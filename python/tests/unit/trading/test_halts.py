@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.errors import JournalError
@@ -21,7 +22,6 @@ from duckbourse.orders.order import Product, Reason
 from duckbourse.trading.commands import Answer, Command
 from duckbourse.trading.loop import RECONCILE_SECONDS, Trader
 from duckbourse.trading.strategy import Context, Strategy, Wanted
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
@@ -366,5 +366,6 @@ def test_an_account_of_nothing_has_lost_nothing(tmp_path: Path) -> None:
     """It was at its daily loss at once: 0 of 0."""
     trader = Day(tmp_path / "day").traded([tick(at(9, 45), 100)])
     trader.book.session_start_amount = trader.book.cash_amount = Decimal(0)
-    trader._check_daily_limits()
+    with clock.driven_by(lambda: at(9, 46)):
+        trader._check_daily_limits()
     assert trader.book.state is TradingState.ACTIVE

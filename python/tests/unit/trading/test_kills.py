@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from duckbourse.brokers.paper import Line, PaperBroker
 from duckbourse.orders import events
 from duckbourse.orders.events import Event
 from duckbourse.orders.journal import Journal, Written, read_journal
 from duckbourse.orders.order import Reason
 from duckbourse.trading.loop import Trader
-
 from tests.support.market import Market, at, instrument, signal, tick
 from tests.support.venue import path_of_prices
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from duckbourse import plugins
 from duckbourse.errors import ConfigurationError
 from duckbourse.orders.bus import Bus
@@ -19,7 +20,6 @@ from duckbourse.risk.checks import OrderContext, open_checks
 from duckbourse.trading.strategies import open_strategies
 from duckbourse.trading.strategy import Context, Wanted
 from duckbourse.trading.subscribers import open_subscribers, subscribe
-
 from tests.support.market import Market, at, exits, tick, with_limits
 
 

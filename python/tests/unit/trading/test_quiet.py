@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from duckbourse import clock
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
@@ -23,7 +24,6 @@ from duckbourse.streaming.prices import LastPrices
 from duckbourse.trading.exits import ExitManager
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.quiet import Holdings
-
 from tests.support.factories import CAPITAL, fill, request
 from tests.support.market import Market, at, instrument, tick
 

@@ -13,7 +13,6 @@ from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason, Request, Side
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, Strategy
-
 from tests.support.market import Market, at, instrument, signal, tick, with_limits
 
 SYMBOLS = [f"S{number:02}" for number in range(15)]

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+
 from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import ConfigurationError
@@ -23,7 +24,6 @@ from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import trading_now
 from duckbourse.trading.strategies import open_strategies
 from duckbourse.trading.subscribers import open_subscribers, subscribe
-
 from tests.support.factories import NOW
 from tests.support.market import Market, at, exits, instrument, signal, tick
 

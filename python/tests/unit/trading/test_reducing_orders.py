@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
@@ -15,7 +16,6 @@ from duckbourse.orders.order import Order, Product, Request, Side
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.resting import RestingStops
 from duckbourse.trading.strategy import Close, Context
-
 from tests.support.market import Market, at, tick
 from tests.unit.trading.test_by_hand import CrossingUpward, answered, ordering
 from tests.unit.trading.test_resting import ENTERED, Day, Once

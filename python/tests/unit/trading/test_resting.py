@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.errors import BrokerRejected
@@ -29,8 +31,6 @@ from duckbourse.trading.exits import _id_of
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.resting import RestingStops
 from duckbourse.trading.strategy import ChangeExits, Context, SignalStrategy, Strategy
-from msgspec.structs import replace
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, exits, instrument, tick, with_limits
 from tests.support.venue import MarketFeed, MemoryJournal, Venue

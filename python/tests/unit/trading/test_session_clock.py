@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.orders import events
@@ -19,7 +20,6 @@ from duckbourse.orders.order import Exits, Request, Side
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategy import Context, Strategy
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import request as order_of
 from tests.support.market import Market, at, tick

@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from duckbourse.orders import events
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.order import Reason
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Signal
-
 from tests.support.market import Market, at, instrument, signal, tick, with_limits
 
 

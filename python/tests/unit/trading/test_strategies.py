@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock, plugins
 from duckbourse.cli.trade import _intended_orders
 from duckbourse.errors import ConfigurationError
@@ -31,8 +33,6 @@ from duckbourse.trading.strategy import (
     Strategy,
     Wanted,
 )
-from msgspec.structs import replace
-
 from tests.support.market import Market, at, exits, instrument, tick, with_limits
 
 STOP = Exits(stop_price=Decimal(98))

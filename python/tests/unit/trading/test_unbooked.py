@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.errors import BrokerRejected, BrokerUnclear
@@ -19,8 +21,7 @@ from duckbourse.orders.events import ExitsChanged, TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, OrderType, Product, Reason, Request, Side
 from duckbourse.orders.unbooked import BELIEVED_SECONDS, DOUBT_SECONDS, Unbooked
-from msgspec.structs import replace
-
+from duckbourse.trading.strategy import Context
 from tests.support.market import at, tick, with_limits
 from tests.support.venue import Venue
 from tests.unit.trading.test_broker_contradicts import app_day, quiet, traded
@@ -128,8 +129,9 @@ class There(Venue):
 
     failures: ClassVar[float] = 1
     error: ClassVar[type[BaseException]] = BrokerUnclear
-    most_open = 0
+    most_open: ClassVar[int] = 0
     has_ended = False
+    asked_count = 0
 
     async def place(self, request: Request) -> str:
         if request.reason is Reason.ENTRY or self.has_ended:
@@ -144,8 +146,8 @@ class There(Venue):
 
     async def find(self, order_id: str) -> Sequence[OrderReport]:
         await asyncio.sleep(0.5)
-        if self.failures:
-            self.failures -= 1
+        self.asked_count += 1
+        if self.asked_count <= self.failures:
             raise self.error("find is down")
         return await super().find(order_id)
 

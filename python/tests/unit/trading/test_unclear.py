@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.errors import BrokerUnclear
@@ -19,7 +20,6 @@ from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Request, Side
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.strategy import Context, Strategy
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
+
 from duckbourse import clock
 from duckbourse.brokers.paper import PaperBroker
 from duckbourse.cli import main
@@ -35,8 +37,6 @@ from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import LOG
 from duckbourse.trading.strategies import Strategies
 from duckbourse.trading.strategy import Context
-from msgspec.structs import replace
-
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import request
 from tests.support.fake_exchange import FakeExchange, FakeExchangeBroker

@@ -7,10 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from duckbourse.orders import events
 from duckbourse.orders.journal import open_journal, read_journal
 from duckbourse.orders.order import Product, Side
-
 from tests.support.market import DAY, Market, at, tick, with_limits
 from tests.unit.trading.test_account import begin
 from tests.unit.trading.test_account import data as data

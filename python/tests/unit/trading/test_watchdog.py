@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+
 from duckbourse import clock
 from duckbourse.orders.bus import OrderPlaced
 from duckbourse.orders.order import Exits, Request, Side
@@ -18,8 +20,6 @@ from duckbourse.settings import Settings
 from duckbourse.trading import session, watchdog
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategy import Context, Strategy
-from pydantic import SecretStr
-
 from tests.support.market import Market, at, tick
 from tests.support.receiver import Receiver
 
