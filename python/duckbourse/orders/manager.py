@@ -259,8 +259,6 @@ class Manager:
         held = self.book.held_quantity(request.order_id)
         if not self.unbooked.is_contradicted(request.order_id):
             return held
-        if request.reason is not Reason.ENTRY:
-            return 0  # what an exit closed too much is bought back only if the broker says so too
         closed = entry.filled_quantity - held
         ordered = self.unbooked.ordered(request.order_id, request.quantity)
         return min(held, max(0, ordered - closed))

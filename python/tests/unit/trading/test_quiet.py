@@ -245,7 +245,8 @@ def test_what_no_entry_opened_is_worth_no_more_than_it_cost(side: Side) -> None:
     odd = fill(10, "100", side, order_id=order_id)
     account.record(events.FillBooked(at=START, fill=odd))
     for change in (5, -5):
-        account.receive([("A", Decimal(100) + change * side.sign, 0, 0, 0)])
+        price = Decimal(100) + change * side.sign
+        account.receive([("A", price, 0, 0, 0), ("B", Decimal(100), 0, 0, 0)])
         worth = CAPITAL + 10 * min(0, change)
         assert account.book.equity_amount(account.prices) == worth
         assert account.holdings.equity_amount(account.book) == worth
