@@ -22,10 +22,16 @@ from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
-from duckbourse.errors import BourseError, ConfigurationError, JournalBusy, TradingError
+from duckbourse.errors import (
+    BourseError,
+    ConfigurationError,
+    JournalBusy,
+    NotApplicable,
+    TradingError,
+)
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.events import JournalSalvaged
-from duckbourse.orders.journal import open_journal
+from duckbourse.orders.events import Event, JournalSalvaged
+from duckbourse.orders.journal import Journal, open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.orders.order import Order, Reason
@@ -283,7 +289,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             " with Ctrl-C where it runs",
         )
     with ExitStack() as stack:
-        log, recorded = open_journal(session.path)
+        log, recorded, book = _opened(session)
         stack.callback(log.close)
         salvaged = [
             f"unreadable from row {event.first_lost_row}, kept as {event.kept_as}"
@@ -301,7 +307,6 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         setup = BrokerSetup(session.account, session.path, session.capital_amount, charges=charges)
         broker = broker_of(session.broker)(setup)
         stack.callback(broker.close)
-        book = rebuild_book(session.capital_amount, recorded, lambda _: None)
         manager = Manager(
             book,
             log,
@@ -339,6 +344,21 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             f"{session.account} and its broker have {counted(len(differences), 'difference')}",
             "find out which is right; nothing is traded while they differ",
         )
+
+
+def _opened(session: SessionFolder) -> tuple[Journal, list[Event], Book]:
+    """Open a journal with its book; what cannot be applied counts as damaged."""
+    log, recorded = open_journal(session.path)
+    try:
+        return log, recorded, rebuild_book(session.capital_amount, recorded, lambda _: None)
+    except NotApplicable as error:
+        log.close()
+        log, recorded = open_journal(session.path, most_rows=error.number - 1)
+    try:
+        return log, recorded, rebuild_book(session.capital_amount, recorded, lambda _: None)
+    except BaseException:
+        log.close()
+        raise
 
 
 def journal(

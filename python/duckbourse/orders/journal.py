@@ -275,9 +275,13 @@ def read_head(path: Path) -> tuple[int, int] | None:
     return max(found)
 
 
-def open_journal(folder: Path, lock: FolderLock | None = None) -> tuple[Journal, list[Event]]:
+def open_journal(
+    folder: Path, lock: FolderLock | None = None, most_rows: int | None = None
+) -> tuple[Journal, list[Event]]:
     """
     Open a folder's journal for writing; return it and all its events, in order.
+
+    Rows after the first `most_rows` count as damaged, if given.
 
     `lock` is that of `lock_folder`, if the caller has locked the folder already; closing the
     journal releases it. Raise JournalBusy if another process holds it. A damaged journal is moved
@@ -287,7 +291,7 @@ def open_journal(folder: Path, lock: FolderLock | None = None) -> tuple[Journal,
     """
     lock = lock or lock_folder(folder)
     try:
-        found = _salvaged(folder)
+        found = _salvaged(folder, most_rows)
         return Journal(folder, lock, found.row, found.checksum), found.events
     except BaseException:
         lock.close()
@@ -475,6 +479,20 @@ class Found:
     def first_row(self) -> int:
         return self.row - len(self.bodies) + 1
 
+    def cut(self, most_rows: int) -> Found:
+        """Return the first rows alone; the others are damaged."""
+        bodies, checksum = self.bodies[:most_rows], self.checksum_before
+        for body in bodies:
+            checksum = zlib.crc32(body, checksum)
+        return Found(
+            self.events[:most_rows],
+            bodies,
+            self.first_row - 1 + most_rows,
+            checksum,
+            self.checksum_before,
+            "it cannot be applied",
+        )
+
 
 def _read(folder: Path, committed_frames: int) -> Found:
     """Read a journal; raise JournalError if that is not possible now, whatever it contains."""
@@ -550,10 +568,12 @@ def _beyond(found: Found, head: tuple[int, int] | None, at_head: int | None) -> 
     return None
 
 
-def _salvaged(folder: Path) -> Found:
+def _salvaged(folder: Path, most_rows: int | None = None) -> Found:
     """Read a journal of a locked folder; replace a damaged one by the rows before the damage."""
     _finish_salvage(folder)
     found = _read(folder, _committed_frames(folder / (FILE + "-wal")))
+    if most_rows is not None and most_rows < len(found.events):
+        found = found.cut(most_rows)
     if found.damage is None:
         return found
     if not found.events:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from duckbourse.errors import BourseError, ConfigurationError, TradingError
+from duckbourse.errors import BourseError, ConfigurationError, JournalError, TradingError
 from duckbourse.trading.commands import Answer, listed, send, withdraw
 from duckbourse.trading.session_folder import (
     SessionFolder,
@@ -22,8 +22,16 @@ LOOP_ANSWER_SECONDS = 10.0
 
 
 def send_request(session: SessionFolder, name: str, reason: str) -> Path:
-    """Send a halt, a square-off or a resume, which lifts what halts the account by now."""
-    lifts = tuple(read(session)[0].halts) if name == "resume" else None
+    """
+    Send a halt, a square-off or a resume, which lifts what halts the account by now.
+
+    None of them needs the book: of one that cannot be read, a resume lifts no halt that nobody saw.
+    """
+    lifts = None
+    if name == "resume":
+        lifts = ()
+        with suppress(JournalError):
+            lifts = tuple(read(session)[0].halts)
     return send(session.path, name, reason, lifts=lifts)
 
 

@@ -29,7 +29,7 @@ from duckbourse import clock, disk, state
 from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.brokers.paper import FILE as PAPER
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import BourseError, ConfigurationError, JournalCorrupt
+from duckbourse.errors import BourseError, ConfigurationError, JournalCorrupt, NotApplicable
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
@@ -821,7 +821,10 @@ def _is_between(event: Event) -> bool:
 
 
 def _book(folder: SessionFolder, recorded: Iterable[Event]) -> Book:
-    return rebuild_book(folder.capital_amount, recorded, lambda _: None)
+    try:
+        return rebuild_book(folder.capital_amount, recorded, lambda _: None)
+    except NotApplicable as error:
+        raise error.of(folder.account) from error
 
 
 def _archived(path: Path) -> dict[date, Path]:

@@ -34,7 +34,7 @@ from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.account import _amount, _figures, show
 from duckbourse.cli.doctor import _accounts
-from duckbourse.cli.session import PORTFOLIOS, What, _missing_portfolio, journal, pnl, positions
+from duckbourse.cli.session import PORTFOLIOS, What, _missing_portfolio, _opened, journal, pnl, positions
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -84,7 +84,7 @@ from duckbourse.trading.session_folder import (
     what_is_open,
 )
 from tests.support.dbt_server import cpu_seconds
-from tests.support.factories import LIMITS, fill
+from tests.support.factories import LIMITS, NOW, fill
 from tests.support.market import Market, instrument
 
 # of a session; a busy one has about 2,000, which `--long` is not needed to believe
@@ -204,6 +204,10 @@ def split(day: int, old: int, new: int) -> CorporateAction:
     )
 
 
+def entry_id() -> str:
+    return entry(read(latest("test", None))[0]).request.order_id
+
+
 def entry(book: Book) -> Order:
     (found,) = book.held_entries()
     return found
@@ -241,6 +245,37 @@ def test_a_session_is_read_out_of_the_archive() -> None:
     assert session_folder.sessions_of(latest("test", None)) == [
         FIRST + timedelta(day) for day in range(3)
     ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"filled_at": datetime(2026, 11, 2, 15)}, {"price": Decimal("snan")}], ids=str
+)
+def test_an_event_that_cannot_be_applied_bricks_no_command(wrong: dict[str, Any]) -> None:
+    """A broker's trade without a zone was journaled: no command could read any account again."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    bad = replace(fill(5, "100", product=Product.CNC), order_id=entry_id(), **wrong)
+    record(events.FillBooked(at=NOW, fill=bad))
+    folder = latest("test", None)
+    with pytest.raises(JournalCorrupt):
+        read(folder)
+    found = report()
+    assert len(found["unreadable_accounts"]) == 1
+    assert "test" in found["unreadable_accounts"][0]
+    for name in ("halt", "square-off", "resume"):
+        send_request(folder, name, "news")
+    assert [each.name for each in listed(folder.path)] == ["halt", "square-off", "resume"]
+    assert listed(folder.path)[-1].lifts == ()
+    with pytest.raises(JournalCorrupt) as told:
+        begin(1)
+    assert "reconcile" in told.value.remedy
+    # and what the remedy says works
+    journal, recorded, book = _opened(folder)
+    journal.close()
+    assert isinstance(recorded[-1], events.JournalSalvaged)
+    assert book.quantity("A", Product.CNC) == 10
+    assert list(folder.path.glob("damaged-*.sqlite"))
+    assert read(folder)[0].quantity("A", Product.CNC) == 10
 
 
 def test_a_split_and_a_dividend_are_applied_once() -> None:
