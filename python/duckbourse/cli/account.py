@@ -20,7 +20,13 @@ from duckbourse.risk.checks import AccountContext
 from duckbourse.trading import last_prices
 from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.publication import charges_of, limits_of
-from duckbourse.trading.session_folder import SessionFolder, latest, read, sessions_of
+from duckbourse.trading.session_folder import (
+    SessionFolder,
+    faults_of_history,
+    latest,
+    read,
+    sessions_of,
+)
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
@@ -76,6 +82,7 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     session = latest(account, day.date() if day else None)
     book, recorded = read(session)
     figures = _figures(session, book) | _buying_power(session, book)
+    figures["history_faults"] = faults_of_history(session)
     zone = ZoneInfo(session.zone_name)
     figures["failures"] = [
         f"the strategy {event.strategy} failed at {event.at.astimezone(zone):%H:%M:%S}:"
@@ -305,5 +312,7 @@ def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
         print_whole(table(columns_of(held), held))
     if unmarked := [each["symbol"] for each in held if each["mark"] is None]:
         notes.print(f"without a last price, and so valued at cost: {', '.join(unmarked)}")
+    for fault in figures.get("history_faults", ()):
+        notes.print(fault, markup=False, style="red")
     for failure in figures.get("failures", ()):
         results.print(failure, markup=False)

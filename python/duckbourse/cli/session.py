@@ -6,7 +6,7 @@ import asyncio
 import csv as csv_rows
 import re
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -46,6 +46,7 @@ from duckbourse.trading.publication import charges_of
 from duckbourse.trading.session_folder import (
     SessionFolder,
     exports_of,
+    faults_of_history,
     interruption,
     is_traded,
     latest,
@@ -220,6 +221,7 @@ def pnl(
     """
     session = _chosen(account, day)
     book, _ = read(session)
+    _name_faults(session)
     prices = last_prices.read(session.path, session.session_date)
     if by_strategy:
         of_strategies: dict[str, list[Position]] = {}
@@ -288,6 +290,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             "`./bourse account show` has its state; to compare by hand, stop the loop first,"
             " with Ctrl-C where it runs",
         )
+    _name_faults(session)
     with ExitStack() as stack:
         log, recorded, book = _opened(session)
         stack.callback(log.close)
@@ -344,6 +347,12 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             f"{session.account} and its broker have {counted(len(differences), 'difference')}",
             "find out which is right; nothing is traded while they differ",
         )
+
+
+def _name_faults(session: SessionFolder) -> None:
+    with suppress(BourseError):  # a journal that cannot be read is told by whoever needs it
+        for fault in faults_of_history(session):
+            notes.print(fault, markup=False, style="red")
 
 
 def _opened(session: SessionFolder) -> tuple[Journal, list[Event], Book]:

@@ -300,6 +300,8 @@ def trade(
         _report_halts(folder, before, fresh=fresh)
         found, recorded = session_folders.read(folder)
         _report_stop(found, account)
+        for line in session_folders.faults_of_history(folder):
+            notes.print(line, markup=False, style="red")
         for line in session_folders.late_actions(folder, recorded):
             notes.print(line, markup=False, style="yellow")
         until = session_folders.traded_until(recorded)

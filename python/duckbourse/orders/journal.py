@@ -34,9 +34,9 @@ import sqlite3
 import struct
 import threading
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -349,15 +349,38 @@ def begin_again(folder: Path, opening: Sequence[Event]) -> None:
 
 def read_archive(path: Path) -> list[Event]:
     """Return the events of an archived session; raise JournalCorrupt if damaged."""
+    with _archive_errors(path):
+        return [DECODER.decode(body) for body in _archived_rows(path)[1]]
+
+
+def read_link(path: Path) -> ArchiveHeader:
+    """Return the place of an archived session in the chain of rows; raise as `read_archive`."""
+    with _archive_errors(path):
+        return _archived_rows(path)[0]
+
+
+def read_opening(path: Path) -> Event:
+    """Return the first event of an archived session, and read no other; raise likewise."""
+    with _archive_errors(path), gzip.open(path) as file:
+        file.readline()
+        return DECODER.decode(file.readline())
+
+
+def _archived_rows(path: Path) -> tuple[ArchiveHeader, list[bytes]]:
+    header, *bodies = gzip.decompress(path.read_bytes()).splitlines()
+    known = msgspec.json.decode(header, type=ArchiveHeader)
+    checksum = known.checksum_before
+    for body in bodies:
+        checksum = zlib.crc32(body, checksum)
+    if checksum != known.checksum or len(bodies) != known.rows:
+        raise ValueError("its checksum does not match")
+    return known, bodies
+
+
+@contextmanager
+def _archive_errors(path: Path) -> Iterator[None]:
     try:
-        header, *bodies = gzip.decompress(path.read_bytes()).splitlines()
-        known = msgspec.json.decode(header, type=ArchiveHeader)
-        checksum = known.checksum_before
-        for body in bodies:
-            checksum = zlib.crc32(body, checksum)
-        if checksum != known.checksum or len(bodies) != known.rows:
-            raise ValueError("its checksum does not match")
-        return [DECODER.decode(body) for body in bodies]
+        yield
     except FileNotFoundError:
         raise
     except (OSError, EOFError, zlib.error, ValueError, TypeError) as error:

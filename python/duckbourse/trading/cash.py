@@ -62,12 +62,16 @@ def move_cash(
             note=note,
         )
         if cash_id in book.cash_ids:
-            for event in all_recorded(folder, recorded):
-                if isinstance(event, CashMoved) and event.cash_id == cash_id:
-                    _refuse_another(event, moved)
-            if broker is not None:
-                broker.move_cash(moved)
-            return moved, False
+            booked = [
+                event
+                for event in all_recorded(folder, recorded)
+                if isinstance(event, CashMoved) and event.cash_id == cash_id
+            ]
+            for event in booked:
+                _refuse_another(event, moved)
+                if broker is not None:
+                    broker.move_cash(event)
+            return (booked or [moved])[0], False
         free = free_cash_amount(book, prices)
         if kind is CashKind.WITHDRAWAL and -amount > free:
             raise ConfigurationError(

@@ -182,7 +182,9 @@ def test_a_field_that_the_book_cannot_apply_is_named(report: Any, name: str) -> 
     for ask in ASKED[type(report)]:
         _, [refused] = asked(in_its_place(report), ask)
         value = f"{getattr_of(report, name)!r:.80}"
-        assert f".{name} is {value}, " in refused if name == "fill" else f".{name} {value} " in refused
+        assert (
+            f".{name} is {value}, " in refused if name == "fill" else f".{name} {value} " in refused
+        )
 
 
 def getattr_of(report: Any, name: str) -> Any:

@@ -34,7 +34,15 @@ from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.account import _amount, _figures, show
 from duckbourse.cli.doctor import _accounts
-from duckbourse.cli.session import PORTFOLIOS, What, _missing_portfolio, _opened, journal, pnl, positions
+from duckbourse.cli.session import (
+    PORTFOLIOS,
+    What,
+    _missing_portfolio,
+    _opened,
+    journal,
+    pnl,
+    positions,
+)
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -395,6 +403,75 @@ def test_a_start_reads_no_archive_that_no_late_action_needs() -> None:
     with pytest.raises(JournalCorrupt, match=f"{damaged} is damaged.*") as raised:
         begin(12, split(2, 1, 2), close="50")
     assert "restore it from a backup" in raised.value.remedy
+
+
+def archive_of(day: int) -> Path:
+    return folder_of("test") / "archive" / f"{FIRST + timedelta(day)}.jsonl.gz"
+
+
+def test_no_late_action_is_decided_on_a_history_with_a_gap() -> None:
+    """Ten shares were bought after the split, in a session whose file was lost: they doubled."""
+    for day in range(3):
+        begin(day)
+        if day < 2:
+            traded(day, Side.BUY, 10, "100" if day == 0 else "50")
+    archive_of(1).unlink()
+    with pytest.raises(
+        JournalCorrupt, match=f"session {FIRST + timedelta(1)} .*is missing"
+    ) as told:
+        begin(3, split(1, 1, 2), close="50")
+    assert "restore it from a backup" in told.value.remedy
+    assert at_the_broker()[0] == {"A": 20}
+    # an action that needs nothing of it, or of another symbol, is no reason to stand still
+    assert begin(3, split(3, 1, 2), close="50").quantity("A", Product.CNC) == 40
+
+
+def test_a_session_is_not_traded_again_from_a_state_that_is_not_known() -> None:
+    """--fresh of a lost session began with what that session had bought."""
+    for day in range(3):
+        begin(day)
+        traded(day, Side.BUY, 10, "100")
+    archive_of(1).unlink()
+    with pytest.raises(JournalCorrupt, match="is missing"):
+        begin(1, fresh=True)
+    assert begin(2, fresh=True).quantity("A", Product.CNC) == 20
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged", "another"])
+def test_what_the_archive_lacks_is_named(
+    how: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`account show` said "after 2 sessions" of three, and nobody that one was lost."""
+    for day in range(3):
+        begin(day)
+    folder = latest("test", None)
+    assert session_folder.faults_of_history(folder) == []
+    move_cash(folder, CashKind.DEPOSIT, Decimal(100), "one")
+    begin(3)
+    file = archive_of(1)
+    if how == "missing":
+        file.unlink()
+    elif how == "damaged":
+        file.write_bytes(b"damaged")
+    else:
+        file.write_bytes(archive_of(0).read_bytes())
+    [fault] = session_folder.faults_of_history(folder)
+    assert str(FIRST + timedelta(1)) in fault
+    assert "restore it from a backup" in fault
+    for command in (show, pnl):
+        command(account="test")
+        assert "restore it" in "".join(capsys.readouterr())
+    # what was booked before is not booked again, whatever of the past can be read
+    archive_of(2).write_bytes(b"damaged")
+    assert move_cash(folder, CashKind.DEPOSIT, Decimal(100), "one")[1] is False
+
+
+def test_what_was_discarded_is_no_gap() -> None:
+    for day in range(3):
+        begin(day)
+    begin(1, fresh=True)
+    begin(2)
+    assert session_folder.faults_of_history(latest("test", None)) == []
 
 
 def test_the_sessions_that_a_symbol_was_held_over_are_kept_in_runs() -> None:
