@@ -39,7 +39,7 @@ from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import LOG, traded_until, what_is_held, what_is_open
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 from duckbourse.trading.subscribers import Subscriber, subscribe
-from duckbourse.trading.watchdog import watched
+from duckbourse.trading.watchdog import Place, watched
 from duckbourse.words import counted
 
 log = structlog.get_logger()
@@ -153,7 +153,9 @@ class TradingSession:
                 scans.publish = trader.publish
             # how a session began is recorded before anybody is notified
             begun = recorded if until is None else ()
-            notify = stack.enter_context(_monitoring(trader, config.metrics_port, begun))
+            notify = stack.enter_context(
+                _monitoring(trader, config.folder, config.metrics_port, begun)
+            )
             subscribe(config.subscribers, manager.bus)
             yield TradingSession(trader, broker, journal, notify)
 
@@ -262,7 +264,7 @@ def _clock_of(feed: Feed) -> AbstractContextManager[None]:
 
 @contextmanager
 def _monitoring(
-    trader: Trader, port: int | None, begun: Sequence[Event]
+    trader: Trader, folder: Path, port: int | None, begun: Sequence[Event]
 ) -> Iterator[Callable[[str], None]]:
     account = trader.publication.limits.account
     book = trader.book
@@ -299,7 +301,7 @@ def _monitoring(
         notify(text)
 
     try:
-        with watched(trader, say):
+        with watched(trader, say, Place(folder, say).look):
             yield notify
     finally:
         notifier.close()

@@ -39,6 +39,7 @@ from duckbourse.orders.journal import (
     FolderLock,
     archive_rows,
     begin_again,
+    holder,
     lock_folder,
     read_archive,
     read_journal,
@@ -704,8 +705,12 @@ def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
     The second value has what is wrong with others that are traded, by account.
     """
     found, damaged = [], {}
-    for file in _files():
-        process = state.holder(file.parent)
+    root = settings().data / "trading"
+    # by what is locked: a file may be gone, and the whole folder too
+    names = {path.name for path in root.glob("*/")}
+    names |= {path.name[1 : -len(".lock")] for path in root.glob(".*.lock")}
+    for name in sorted(names):
+        process, file = holder(root / name), root / name / SESSION_FILE
         if process is None:
             continue
         try:
@@ -714,7 +719,8 @@ def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
             account = file.parent.name
             damaged[account] = ConfigurationError(
                 f"the loop of {account}, process {process}, cannot be reached: {error}",
-                f"stop it by `kill -INT {process}`, remove {file}, and trade {account} again",
+                f"stop it by `kill -INT {process}`, remove {file}, and trade {account} again; a"
+                " folder that was moved has to be moved back before",
             )
     return found, damaged
 
@@ -737,7 +743,7 @@ def has_session(account: str) -> bool:
 
 def is_traded(session: SessionFolder) -> bool:
     """Return whether a process is trading the account of a session."""
-    return state.holder(session.path) is not None
+    return holder(session.path) is not None
 
 
 def what_is_held(

@@ -85,9 +85,11 @@ from duckbourse.trading.session_folder import (
     create,
     folder_of,
     interruption,
+    is_traded,
     latest,
     read,
     traded_until,
+    trading_now,
     unwatched,
     what_is_open,
 )
@@ -1523,3 +1525,23 @@ def test_an_earlier_session_is_refused_with_what_can_be_done(ends: bool) -> None
     with pytest.raises(ConfigurationError, match="nothing has been traded") as absent:
         latest(None, FIRST)
     assert absent.value.remedy.startswith("the account is past it, and sessions go forward; ")
+
+
+@pytest.mark.parametrize("what", ["session.json", "folder"])
+def test_a_loop_is_found_by_its_lock(what: str) -> None:
+    """`halt` said that nothing had been traded, of an account that was being traded."""
+    begin(0)
+    folder = latest("test", None)
+    with lock_folder(folder.path):
+        assert [each.account for each in trading_now()[0]] == ["test"]
+        if what == "folder":
+            folder.path.rename(folder.path.parent.with_name("elsewhere"))
+        else:
+            (folder.path / "session.json").unlink()
+        assert is_traded(folder)
+        [error] = trading_now()[1].values()
+        assert f"the loop of test, process {os.getpid()}, cannot be reached" in str(error)
+        assert f"kill -INT {os.getpid()}" in error.remedy
+        assert str(error) in report()["unreadable_accounts"]
+        with pytest.raises(JournalBusy):
+            begin(1)
