@@ -39,8 +39,8 @@ class Case:
     A broker and its market: `trade` lets so many shares of A trade at a price.
 
     Of a broker with a connection, `lose` lets it lose each answer in one of the ways of LOST from
-    then on, or none for None; with "rows", the rows of an answer cannot be read. And `rename` reports every order with a status of a new word. A
-    broker that is part of this process has neither.
+    then on, or none for None; with "rows", the rows of an answer cannot be read. `rename` reports
+    every order with a status of a new word. A broker that is part of this process has neither.
     """
 
     broker: Broker

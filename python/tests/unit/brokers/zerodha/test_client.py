@@ -200,7 +200,8 @@ def test_an_answer_that_cannot_be_read_is_unclear(rows: Any, tmp_path: Path) -> 
 
 def test_an_order_of_another_that_cannot_be_read_hides_none_of_ours() -> None:
     """One stranger's order with a new word ended every look-up and comparison of the session."""
-    strange = {**ORDER, "order_id": "1", "tags": [], "transaction_type": "LEND"}
+    ours = {**ORDER, "price": 100}
+    strange = {**ours, "order_id": "1", "tags": [], "transaction_type": "LEND"}
 
     def orders(*rows: Any) -> Any:
         client = client_of(
@@ -208,7 +209,6 @@ def test_an_order_of_another_that_cannot_be_read_hides_none_of_ours() -> None:
         )
         return asyncio.run(ZerodhaBroker(client, KiteOrderStream("", *KEYS), {}).orders())
 
-    ours = {**ORDER, "price": 100}
     [found] = orders(strange, ours)
     assert found.broker_order_id == ORDER["order_id"]
     with pytest.raises(BrokerUnclear):
