@@ -106,7 +106,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def is_full(folder: Path) -> bool:
-    """Return whether the disk of a folder has no room for another file; False if nobody knows."""
+    """Return whether the disk of a folder has no space for another file; False if nobody knows."""
     try:
         return shutil.disk_usage(folder).free < LEAST_BYTES
     except OSError:

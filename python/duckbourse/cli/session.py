@@ -44,12 +44,14 @@ from duckbourse.trading.exits import entry_of_lost
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import charges_of
 from duckbourse.trading.session_folder import (
+    SIMULATED,
     SessionFolder,
     exports_of,
     faults_of_history,
     interruption,
     is_traded,
     latest,
+    options_of,
     read,
     session_clock,
     sessions_of,
@@ -350,7 +352,7 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
 
 
 def _name_faults(session: SessionFolder) -> None:
-    with suppress(BourseError):  # a journal that cannot be read is told by whoever needs it
+    with suppress(BourseError):  # a journal that cannot be read is reported by whoever needs it
         for fault in faults_of_history(session):
             notes.print(fault, markup=False, style="red")
 
@@ -382,6 +384,7 @@ def journal(
     Write the fills of an account's session to `data/raw/fills`, and its cash movements to
     `data/raw/cash`, where dbt reads them as a portfolio.
 
+    A session of simulated prices is not exported: dbt would value its fills at the real closes.
     The same fills give the same file. An account is a portfolio if `portfolios.csv` has a row for
     it with `source` `fills`. Sessions that were never exported are named.
 
@@ -397,13 +400,29 @@ def journal(
     known = [
         replace(chosen, session_date=each) for each in sessions_of(latest(chosen.account, None))
     ]
+    simulated = list[SessionFolder]()
     for session in known if everything else [chosen]:
         _, recorded = read(session)
+        if SIMULATED in options_of(session, recorded):
+            simulated.append(session)
+            if everything:
+                continue
+            raise ConfigurationError(
+                f"{_name(session)} was traded on simulated prices ({SIMULATED}), which dbt does not"
+                " have: a portfolio would value its fills at the real closes",
+                "export a session of the minutes, of recorded ticks or of Kite's",
+            )
         path, count = export_fills(session, recorded)
         results.print(f"{counted(count, 'fill')} of {_name(session)}: {path}")
         if (of_cash := exports_of(session)[1]).exists():
             results.print(f"cash movements of {_name(session)}: {of_cash}")
-    if left := [each for each in known if not exports_of(each)[0].exists()]:
+    if simulated:
+        notes.print(
+            f"not exported, since dbt has no simulated prices: {', '.join(map(_name, simulated))}",
+            style="yellow",
+        )
+    left = [each for each in known if not exports_of(each)[0].exists() and each not in simulated]
+    if left:
         notes.print(
             f"{counted(len(left), 'session')} of {chosen.account} not exported yet, such as"
             f" {left[0].session_date}: --all exports all"

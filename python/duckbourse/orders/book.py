@@ -764,6 +764,7 @@ class Book:
         event: events.ClockJumped
         | events.ExitDelayed
         | events.FeedChanged
+        | events.LoopStopped
         | events.PriceSilent
         | events.ShortByHand
         | events.StopTakenBack

@@ -1,5 +1,5 @@
 """
-The seam of a broker: whatever its adapter says is checked before the book hears of it.
+The seam of a broker: whatever its adapter says is checked before it reaches the book.
 
 What the book could not apply, or the journal not hold, is refused as BrokerUnclear, in one line
 that names the field: an instant without a zone, a number that is not finite, a quantity that is not
@@ -160,7 +160,7 @@ class CheckedBroker(Broker):
     """
     A broker of which the answers are checked.
 
-    `on_refused` is told what is refused, in a line, before BrokerUnclear is raised.
+    `on_refused` receives what is refused, in a line, before BrokerUnclear is raised.
     """
 
     def __init__(self, adapter: Broker, on_refused: Callable[[str], None]) -> None:

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 FOLDER = "commands"
 PREPARED = ("halt", "square-off")
 HALTS = frozenset(PREPARED)
-# the orders by hand for which there is room on a full disk, and how much for each
+# the orders by hand for which there is space on a full disk, and how much for each
 PREPARED_ORDERS = 8
 PREPARED_BYTES = 4096
 # how often a command looks for its answer
@@ -140,7 +140,7 @@ def prepare(folder: Path) -> None:
         contents[name] = msgspec.json.encode(command)
     for name, content in contents.items():
         path = commands / f"{name}.prepared"
-        # one that is there may be the last that the disk has room for
+        # one that is there may be the last that the disk has space for
         if not path.exists() or path.stat().st_size != PREPARED_BYTES:
             _write(path, _padded(content))
 
@@ -159,7 +159,7 @@ def send(
     Send a command to the loop of a session; return its file.
 
     It expires after `seconds`, if given. A request id that was used before is asked again. On a
-    full disk it is written over a prepared file; where that needs room too, a prepared halt is sent
+    full disk it is written over a prepared file; where that needs space too, a prepared halt is sent
     as it is, without the reason.
     """
     commands = folder / FOLDER
@@ -216,7 +216,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _write_over(path: Path, content: bytes) -> None:
-    """Write over what a file has, which takes no room that it does not have already."""
+    """Write over what a file has, which takes no space that it does not have already."""
     if len(content) > PREPARED_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with path.open("r+b") as file:

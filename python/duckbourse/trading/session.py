@@ -21,7 +21,7 @@ from duckbourse.disk import private, private_folder
 from duckbourse.errors import BrokerError, ConfigurationError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
-from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.events import Event, LoopStopped, TradingState
 from duckbourse.orders.journal import FolderLock, Journal, open_journal
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.plugins import raise_interruption
@@ -180,8 +180,15 @@ class TradingSession:
                 await self.trader.run()
             return differences
         finally:
+            self._note_stop()
             self.trader.write_prices()
             await self.broker.disconnect()
+
+    def _note_stop(self) -> None:
+        """Note up to where a replay was traded, so that no tick of it is shown twice."""
+        at = self.trader.handled_at
+        if at is not None and not self.trader.book.has_ended:
+            self.trader.manager.record(LoopStopped(at=at))
 
     async def _started(self) -> tuple[str, ...]:
         try:

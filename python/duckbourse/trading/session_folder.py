@@ -56,6 +56,7 @@ from duckbourse.words import shares
 SESSION_FILE = "session.json"
 LOG = "trade.log"
 FEED_OF_TODAY = "--feed zerodha"
+SIMULATED = "--feed simulated"
 NOT_WHOLE_REMEDY = "restore it from a backup, which `./bourse restore --help` explains"
 # an account is a folder, and never a path or a pattern
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -572,7 +573,7 @@ def preview(publication: Publication, broker: str, *, fresh: bool = False) -> Pr
     last, carried, moved = before.session_date, before.carried(), tuple[events.CashMoved, ...]()
     note = ""
     if last is not None and day <= last:
-        if day == last and not (fresh or is_held or before.has_ended):
+        if day == last and not (fresh or is_held or has_ended(folder, recorded)):
             until = traded_until(recorded)
             note = f"{account} was interrupted on {day}: this goes on from there" if until else ""
             return Preview(before, until, note)
@@ -658,8 +659,7 @@ def _refuse_lost_history(folder: SessionFolder) -> None:
 
 
 def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> None:
-    started = [event for event in recorded if isinstance(event, events.SessionStarted)]
-    options = started[-1].options if started else None
+    options = _options_of(recorded)
     if options is None or options == folder.options or traded_until(recorded) is None:
         return
     again = resumption(replace(folder, options=options))
@@ -668,6 +668,17 @@ def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> N
         f" {options or 'no options'} before, not with {folder.options or 'none'}",
         f"`{again}` resumes that; --fresh discards it, and another --account leaves it alone",
     )
+
+
+def _options_of(recorded: Iterable[Event]) -> str | None:
+    started = [event for event in recorded if isinstance(event, events.SessionStarted)]
+    return started[-1].options if started else None
+
+
+def options_of(folder: SessionFolder, recorded: Iterable[Event]) -> str:
+    """Return the options of `./bourse trade` that traded a session, as far as they are known."""
+    options = _options_of(recorded)
+    return (folder.options if options is None else options) or ""
 
 
 def resumption(folder: SessionFolder) -> str:

@@ -32,7 +32,7 @@ class Place:
     """
     The folder of an account while a loop trades in it: its disk, and what commands need of it.
 
-    `say` is told once of each trouble, and when there is room on the disk again.
+    `say` receives each trouble once, and that there is space on the disk again.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
@@ -63,7 +63,7 @@ class Place:
                 f"the disk is full: {self._folder} cannot be written, and nothing is opened; exits"
                 " go on, and `halt`, `square-off` and `order close` work"
                 if is_full
-                else f"the disk of {self._folder} has room again"
+                else f"the disk of {self._folder} has space again"
             )
         if self._content is not None and not self._session.exists():
             write_private(self._session, self._content)

@@ -109,7 +109,7 @@ def twists() -> list[Any]:
 
 
 class Saying(Broker):
-    """Says what it is told to."""
+    """Says what it is asked to."""
 
     name = "saying"
     capabilities = Capabilities(order_types=frozenset(OrderType), products=frozenset(Product))

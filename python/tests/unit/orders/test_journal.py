@@ -110,9 +110,9 @@ def test_what_keeps_a_lock_back_is_said_in_its_own_words(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(state, "lock", refused)
-    with pytest.raises(JournalError, match="cannot be locked: No locks available") as told:
+    with pytest.raises(JournalError, match="cannot be locked: No locks available") as raised:
         lock_folder(tmp_path)
-    assert not isinstance(told.value, JournalBusy)
+    assert not isinstance(raised.value, JournalBusy)
 
 
 def test_an_error_of_sqlite_on_a_full_disk_says_so(

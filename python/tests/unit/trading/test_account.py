@@ -276,9 +276,9 @@ def test_an_event_that_cannot_be_applied_bricks_no_command(wrong: dict[str, Any]
         send_request(folder, name, "news")
     assert [each.name for each in listed(folder.path)] == ["halt", "square-off", "resume"]
     assert listed(folder.path)[-1].lifts == ()
-    with pytest.raises(JournalCorrupt) as told:
+    with pytest.raises(JournalCorrupt) as raised:
         begin(1)
-    assert "reconcile" in told.value.remedy
+    assert "reconcile" in raised.value.remedy
     # and what the remedy says works
     journal, recorded, book = _opened(folder)
     journal.close()
@@ -420,9 +420,9 @@ def test_no_late_action_is_decided_on_a_history_with_a_gap() -> None:
     archive_of(1).unlink()
     with pytest.raises(
         JournalCorrupt, match=f"session {FIRST + timedelta(1)} .*is missing"
-    ) as told:
+    ) as raised:
         begin(3, split(1, 1, 2), close="50")
-    assert "restore it from a backup" in told.value.remedy
+    assert "restore it from a backup" in raised.value.remedy
     assert at_the_broker()[0] == {"A": 20}
     # an action that needs nothing of it, or of another symbol, is no reason to stand still
     assert begin(3, split(3, 1, 2), close="50").quantity("A", Product.CNC) == 40
@@ -1448,7 +1448,9 @@ def test_a_short_owes_its_price_and_what_waits_needs_its_cash() -> None:
 def test_cash_is_booked_for_no_day_to_come_or_before_the_first_session() -> None:
     begin(1)
     folder = latest("test", None)
-    for day in (folder.session_date - timedelta(days=1), clock.now().date() + timedelta(days=1)):
+    one = timedelta(days=1)
+    # a replay may be years behind, and what is booked can be traded with at once
+    for day in (folder.session_date - one, folder.session_date + one, clock.now().date() + one):
         with pytest.raises(ConfigurationError, match=f"no cash can be booked for {day}"):
             move_cash(folder, events.CashKind.DEPOSIT, Decimal(5), "one", value_date=day)
     assert move_cash(
@@ -1459,7 +1461,7 @@ def test_cash_is_booked_for_no_day_to_come_or_before_the_first_session() -> None
 def test_the_day_of_cash_is_that_of_the_exchange() -> None:
     """After midnight in India it is still the day before in London."""
     begin(0)
-    folder = latest("test", None)
+    folder = replace(latest("test", None), options="--feed zerodha")
     next_day = FIRST + timedelta(days=1)
     after_midnight = datetime.combine(next_day, time(1), ZoneInfo(folder.zone_name))
     with clock.driven_by(lambda: after_midnight):
@@ -1545,3 +1547,31 @@ def test_a_loop_is_found_by_its_lock(what: str) -> None:
         assert str(error) in report()["unreadable_accounts"]
         with pytest.raises(JournalBusy):
             begin(1)
+
+
+def test_a_session_that_is_over_was_not_interrupted() -> None:
+    """A dry run said that it goes on from there, and then that it orders nothing."""
+    begin(0)
+    at = datetime(2026, 11, 2, 21, tzinfo=UTC)
+    record(
+        events.SessionEnded(at=at, session_date=FIRST, equity_amount=Decimal(100_000)),
+        events.Reconciled(at=at),  # it was opened once more
+    )
+    found = session_folder.preview(publication(0), "paper")
+    assert (found.until, "interrupted" in found.note) == (None, False)
+    assert "has traded 2026-11-02" in found.note
+
+
+def test_a_session_of_simulated_prices_is_not_exported(capsys: pytest.CaptureFixture[str]) -> None:
+    """A portfolio valued what it held overnight at the real closes, without a word."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    create(publication(1), "paper", "--feed simulated")
+    traded(1, Side.BUY, 5, "250")
+    with pytest.raises(ConfigurationError, match="traded on simulated prices"):
+        journal(What.export, account="test")
+    journal(What.export, account="test", everything=True)
+    said = "".join(capsys.readouterr())
+    assert "not exported, since dbt has no simulated prices: test on 2026-11-03" in said
+    folder = settings().raw / "fills"
+    assert [each.name for each in folder.glob("*.parquet")] == ["test-2026-11-02.parquet"]

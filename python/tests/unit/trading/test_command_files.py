@@ -194,7 +194,7 @@ def test_old_answers_are_removed_when_a_session_starts(tmp_path: Path) -> None:
 
 @pytest.fixture
 def full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with what is prepared, on a disk that has room for nothing more."""
+    """Return a folder with what is prepared, on a disk that has space for nothing more."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -240,9 +240,9 @@ def test_a_halt_is_sent_as_it_was_prepared_where_nothing_can_be_written_over(
     send(full_disk, "halt", "news")
     [halt] = Inbox(full_disk).take()
     assert (halt.name, halt.reason) == ("halt", "requested, and the disk is full")
-    with pytest.raises(StorageFull, match="the disk is full") as told:
+    with pytest.raises(StorageFull, match="the disk is full") as raised:
         send(full_disk, "order", "by hand", order=OrderByHand(action="close", target="A"))
-    assert "square-off" in told.value.remedy
+    assert "square-off" in raised.value.remedy
 
 
 def test_what_is_prepared_is_not_given_up_on_a_full_disk(full_disk: Path) -> None:
