@@ -20,9 +20,11 @@ from duckbourse.risk.checks import AccountContext
 from duckbourse.trading import last_prices
 from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.publication import charges_of, limits_of
+from duckbourse.trading.requests import is_resume_waiting
 from duckbourse.trading.session_folder import (
     SessionFolder,
     faults_of_history,
+    folder_of,
     latest,
     read,
     sessions_of,
@@ -284,7 +286,10 @@ def _buying_power(session: SessionFolder, book: Book) -> dict[str, Any]:
 def _state(figures: dict[str, Any]) -> str:
     """Return the state and, of one that is not active, why."""
     state, reason = figures["state"], figures["state_reason"]
-    return state if state == TradingState.ACTIVE else f"{state}, {reason}"
+    if state == TradingState.ACTIVE:
+        return state  # type: ignore[no-any-return]
+    waits = is_resume_waiting(folder_of(figures["account"]))
+    return f"{state}, {reason}{'; a resume waits for the next session' if waits else ''}"
 
 
 def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:

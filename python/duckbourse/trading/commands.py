@@ -159,7 +159,7 @@ def send(
     Send a command to the loop of a session; return its file.
 
     It expires after `seconds`, if given. A request id that was used before is asked again. On a
-    full disk it is written over a prepared file; where that needs space too, a prepared halt is sent
+    full disk it is written over a prepared file; if that needs space too, a prepared halt is sent
     as it is, without the reason.
     """
     commands = folder / FOLDER

@@ -78,7 +78,7 @@ from duckbourse.trading.cash import free_cash_amount, in_words, move_cash
 from duckbourse.trading.commands import listed
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.requests import no_loop, outcome, send_request
+from duckbourse.trading.requests import lifted_by, no_loop, outcome, send_request
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
@@ -1575,3 +1575,16 @@ def test_a_session_of_simulated_prices_is_not_exported(capsys: pytest.CaptureFix
     assert "not exported, since dbt has no simulated prices: test on 2026-11-03" in said
     folder = settings().raw / "fills"
     assert [each.name for each in folder.glob("*.parquet")] == ["test-2026-11-02.parquet"]
+
+
+def test_a_resume_that_waits_is_not_asked_for_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A session that was over said `resume` lifts the halt, of which a resume waited already."""
+    begin(0)
+    record(events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="news", by="me"))
+    assert lifted_by("test") == "`./bourse resume --account test` lifts it"
+    send_request(latest("test", None), "resume", "over")
+    assert "a resume waits" in lifted_by("test")
+    show(account="test")
+    assert "halted, news; a resume waits" in capsys.readouterr().out
+    send_request(latest("test", None), "halt", "again")
+    assert "`./bourse resume" in lifted_by("test")
