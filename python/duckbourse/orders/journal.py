@@ -367,7 +367,8 @@ def read_opening(path: Path) -> Event:
     """Return the first event of an archived session, and read no other; raise likewise."""
     with _archive_errors(path), gzip.open(path) as file:
         file.readline()
-        return DECODER.decode(file.readline())
+        opening: Event = DECODER.decode(file.readline())
+        return opening
 
 
 def _archived_rows(path: Path) -> tuple[ArchiveHeader, list[bytes]]:

@@ -28,7 +28,7 @@ def send_request(session: SessionFolder, name: str, reason: str) -> Path:
 
     None of them needs the book: of one that cannot be read, a resume lifts no halt that nobody saw.
     """
-    lifts = None
+    lifts: tuple[str, ...] | None = None
     if name == "resume":
         lifts = ()
         with suppress(JournalError):

@@ -95,7 +95,7 @@ def twists() -> list[Any]:
     found = []
     for kind in RULES:
         good = GOOD.get(kind) or GOOD[TradeReport].fill
-        for field in kind.__struct_fields__:
+        for field in RULES[kind]:
             value = getattr(good, field)
             of = OF_OPTIONAL.get(field, Decimal) if value is None else type(value)
             for twisted in (*TWISTS[of], *MORE.get((kind, field), ())):
