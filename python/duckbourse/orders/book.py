@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from duckbourse.errors import NotApplicable
 from duckbourse.orders import events
 from duckbourse.orders.events import Carried, CashKind, Event, Halt, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
@@ -782,6 +783,7 @@ class Book:
         event: events.ClockJumped
         | events.ExitDelayed
         | events.FeedChanged
+        | events.LoopStopped
         | events.PriceSilent
         | events.ShortByHand
         | events.StopTakenBack
@@ -1302,10 +1304,17 @@ def provisional_key(order_id: str) -> str:
 def rebuild_book(
     capital_amount: Decimal, recorded: Iterable[Event], on_progress: Callable[[int], None]
 ) -> Book:
-    """Rebuild a book from its recorded events; report their number to `on_progress` as it grows."""
+    """
+    Rebuild a book from its recorded events; report their number to `on_progress` as it grows.
+
+    Raise NotApplicable for an event that a broken adapter or an older version left behind.
+    """
     book = Book(capital_amount)
     for number, event in enumerate(recorded, 1):
-        book.apply(event)
+        try:
+            book.apply(event)
+        except Exception as error:  # whatever it is: the other accounts can be read
+            raise NotApplicable(number, type(event).__name__, error) from error
         if number % 10_000 == 0:
             on_progress(number)
     return book

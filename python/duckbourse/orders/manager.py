@@ -38,6 +38,7 @@ from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
 from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update, require_taken
 from duckbourse.orders.bus import Bus
 from duckbourse.orders.charges import Charges, fill_charges
+from duckbourse.orders.checked import CheckedBroker
 from duckbourse.orders.denial import OrderDeniedError
 from duckbourse.orders.downgrade import Standing, downgraded
 from duckbourse.orders.events import Event, TradingState, new_halt_id
@@ -124,7 +125,10 @@ class Manager:
     ) -> None:
         self.book = book
         self.journal = journal
-        self.broker = broker
+        # whatever the adapter says is checked, and halts the account if it cannot be booked
+        self.broker = CheckedBroker(
+            broker, lambda problem: self.set_state(TradingState.HALTED, problem, "orders")
+        )
         self.bus = Bus()
         self.pace = Pace()
         # the orders to be cancelled, by their ids

@@ -16,6 +16,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -168,6 +169,8 @@ class Trader:
             publication.limits.max_tick_move_pct,
         )
         self.tick_count = 0
+        # the instant of the last batch that was handled as a whole
+        self.handled_at: datetime | None = None
         # ticks outside the session's hours, late or not believed: recorded, but not traded on,
         # except that exits go by the quote of a symbol that has not traded in the session
         self.stray_tick_count = 0
@@ -420,6 +423,7 @@ class Trader:
         with self._unharmed_by("the ticks"):
             await self._update_prices(records)
         await self._step()
+        self.handled_at = clock.now()
         with self._unharmed_by("metrics"):
             self.on_pass(clock.elapsed_seconds() - began)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from duckbourse.brokers.paper import FillRules
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.events import LoopStopped
+from duckbourse.orders.journal import read_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Request, Side
 from duckbourse.trading.loop import Trader
@@ -171,3 +174,42 @@ def test_nothing_is_opened_by_a_clock_that_was_set(tmp_path: Path, hours: int) -
         shown += timedelta(hours=hours)
         with pytest.raises(OrderDeniedError, match="CLOCK: set_by_seconds"):
             trader.pre_trade_check(trader.book, asked, None)
+
+
+def test_a_replay_that_was_stopped_goes_on_after_the_last_tick_that_it_handled(
+    tmp_path: Path,
+) -> None:
+    """It went on after the last event of the journal, and showed twelve minutes of ticks again."""
+    market = Market(tmp_path, signals=[])
+    ticks = [tick(at(9, 45, second), 100) for second in range(6)]
+    seen: list[datetime] = []
+
+    def traded(stops_after: int) -> None:
+        feed = market.feed(ticks)
+
+        def show(trader: Trader) -> None:
+            if trader.handled_at is not None and trader.handled_at not in seen:
+                seen.append(trader.handled_at)
+                if len(seen) == stops_after:
+                    signal.raise_signal(signal.SIGINT)
+
+        config = SessionConfig(
+            publication=market.publication(),
+            folder=market.folder,
+            feed=feed,
+            broker=market.open_broker,
+            on_batch=show,
+        )
+        with TradingSession.open(config) as opened, clock.driven_by(lambda: feed.at):
+            first.append(feed.start)
+            opened.run()
+
+    first: list[datetime] = []
+    with pytest.raises(KeyboardInterrupt):
+        traded(3)
+    stop = read_journal(market.folder)[-1]
+    assert isinstance(stop, LoopStopped) and stop.at == at(9, 45, 2)
+    traded(0)
+    assert first == [at(9, 45), at(9, 45, 3)]
+    assert seen == [at(9, 45, second) for second in range(6)]
+    assert sum(isinstance(each, LoopStopped) for each in read_journal(market.folder)) == 1
