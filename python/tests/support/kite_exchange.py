@@ -115,6 +115,13 @@ class KiteExchange:
                     raise httpx.ReadError("the connection was reset", request=request)
                 case "time-out":
                     raise httpx.ReadTimeout("no answer in time", request=request)
+                case "gateway time-out":
+                    content = b'{"status": "error", "error_type": "InputException"}'
+                    return httpx.Response(408, content=content)
+                case "no answer of the broker":
+                    return httpx.Response(200, content=b"<html>")
+                case "rows":
+                    body = body.replace(b'"quantity"', b'"amount"')
                 case "error":
                     return httpx.Response(502, text="bad gateway")
             return httpx.Response(status, content=body)
