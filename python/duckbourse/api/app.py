@@ -49,7 +49,7 @@ exchange-local and `_at` UTC. The Link header has the next page, and the ETag is
             "description": "The answer, with the SQL of each panel.",
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
-        304: {"description": "It is what If-None-Match names."},
+        304: {"description": "Not modified."},
         **REFUSALS,
     },
 )

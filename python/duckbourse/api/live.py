@@ -34,10 +34,10 @@ from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from duckbourse import clock
-from duckbourse.api.asking import AGAIN, BUSY, Answer, Server, refuse_unknown_parameters
+from duckbourse.api.asking import BUSY, Answer, Server, refuse_unknown_parameters
 from duckbourse.api.bounds import Bounds
 from duckbourse.api.formats import plain
-from duckbourse.api.problems import Refused, where
+from duckbourse.api.problems import AGAIN, Refused, where
 from duckbourse.api.reader import Reader
 from duckbourse.api.resources import PROBLEM, REFUSALS
 from duckbourse.errors import BourseError, ConfigurationError, JournalError, TradingError

@@ -102,7 +102,7 @@ def documented(summary: str, **row: Any) -> dict[str, Any]:
                     PARQUET: binary,
                 },
             },
-            304: {"description": "It is what If-None-Match names."},
+            304: {"description": "Not modified."},
             **REFUSALS,
         },
     }

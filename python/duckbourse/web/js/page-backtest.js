@@ -314,7 +314,7 @@ function runPanels(app, b, chosen) {
                 {
                     label: 'Costs',
                     value: money(run.costs_amount, currency),
-                    small: `of it slippage ${number(run.slippage_amount)}`,
+                    small: `including slippage ${number(run.slippage_amount)}`,
                     doc: `${SUMMARY}.costs_amount`,
                 },
                 {

@@ -135,7 +135,7 @@ export async function scannersPage(app) {
             () => panel({
                 title: `${words(scanner)}, ${words(preset).toLowerCase()}`,
                 note: rows.length
-                    ? `${plural(rows.length, 'candidate')} at ${cutoff}, of it ${plural(signals.size, 'signal')}`
+                    ? `${plural(rows.length, 'candidate')} at ${cutoff}, ${plural(signals.size, 'signal')} among them`
                     : 'no candidates',
                 width: 'w8',
                 sql: d.sql[`candidates.${scanner}`],

@@ -110,6 +110,14 @@ def test_csv_has_null_and_an_empty_text_apart(connection: duckdb.DuckDBPyConnect
     )
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_in_a_field_of_csv_ends_no_row(
+    connection: duckdb.DuckDBPyConnection, end: str
+) -> None:
+    text = encode(connection.sql("select $end as a", params={"end": f"x{end}y"}), CSV, limit=1)
+    assert text.content.decode() == f'a\r\n"x{end}y"\r\n'
+
+
 @pytest.mark.parametrize("kind", [ARROW, PARQUET])
 def test_arrow_and_parquet_keep_types(connection: duckdb.DuckDBPyConnection, kind: str) -> None:
     content = encode(connection.sql(TYPES), kind, limit=1).content

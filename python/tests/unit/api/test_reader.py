@@ -75,6 +75,24 @@ def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
         Reader(tmp_path / "nothing.duckdb", LIMITS)
 
 
+def test_a_publication_that_duckdb_gave_up_is_opened_again(tmp_path: Path) -> None:
+    reader = Reader(published(tmp_path, 1), LIMITS)
+    broken = reader._shared
+    for error in (duckdb.FatalException, duckdb.InternalException):
+        with pytest.raises(error), reader.market():
+            raise error("the database has been invalidated")
+        with reader.market() as market:
+            assert market.sql("from bars.twin").fetchall() == [(1,)]
+        assert reader._shared is not broken
+        broken = reader._shared
+    # what fails by itself leaves it open
+    with pytest.raises(duckdb.BinderException), reader.market():
+        raise duckdb.BinderException("no")
+    with reader.market():
+        assert reader._shared is broken
+    reader.close()
+
+
 EMPTY = "create schema serving; create table serving.publication as "
 FILES: dict[str, str | bytes | None] = {
     "garbage": b"no database",
@@ -122,7 +140,9 @@ def test_no_file_breaks_the_publication_that_is_open(
             answer = found.get("/api/v1/publication")
             assert (answer.status_code, answer.headers["x-build-id"]) == (200, "b1"), answer.text
             tag = answer.headers["etag"]
-            assert found.get("/api/v1/publication", if_none_match=tag).status_code == 304
+            for given in (tag, f"W/{tag}", f'"other", W/{tag}'):
+                answer = found.get("/api/v1/publication", if_none_match=given)
+                assert answer.status_code == 304
         assert len(opened) == before + 1
         published(tmp_path, 2)
         assert found.get("/api/v1/publication").headers["x-build-id"] == "b2"
