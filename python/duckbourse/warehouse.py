@@ -30,7 +30,7 @@ from duckbourse.errors import (
     StorageFull,
 )
 from duckbourse.names import nearest
-from duckbourse.settings import settings
+from duckbourse.settings import bytes_of, settings
 from duckbourse.words import counted
 
 # The oldest DuckDB that can open our files; profiles.yml creates the build file with it.
@@ -55,7 +55,6 @@ INTERRUPT_SECONDS = 0.02
 GRACE_SECONDS = 1.0
 # of a process besides DuckDB's memory: Python, its rows, the stacks of threads
 OUTSIDE_BYTES = 256 * 2**20
-UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 NEWER = re.compile(r"version number \d+")
@@ -128,12 +127,6 @@ def confine(connection: duckdb.DuckDBPyConnection, limits: Limits | None = None)
             connection.execute("set temp_directory = ''")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-
-
-def bytes_of(size: str) -> int:
-    """Return the number of bytes of a size such as 500MB."""
-    number, unit = re.findall(r"[\d.]+|[A-Za-z]+", size)
-    return int(float(number) * UNITS[unit])
 
 
 @contextmanager

@@ -30,7 +30,8 @@ from duckbourse.api.problems import AGAIN, Refused, problem_of, where
 from duckbourse.api.reader import Reader, is_ours, too_long
 from duckbourse.errors import BadQuery
 from duckbourse.market import Market
-from duckbourse.warehouse import GRACE_SECONDS, Limits, bytes_of, one_line, process_within
+from duckbourse.settings import bytes_of
+from duckbourse.warehouse import GRACE_SECONDS, Limits, one_line, process_within
 
 log = structlog.get_logger()
 # processes at once: each has its part of the memory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any
@@ -13,11 +12,11 @@ import typer
 from rich.markup import escape
 
 from duckbourse.cli.export import as_texts, check_export, export, half_of, rows_of
-from duckbourse.cli.options import Csv, Json, To, one_format
+from duckbourse.cli.options import Csv, Json, To, check_memory, one_format
 from duckbourse.cli.output import notes, print_csv, print_json_rows, results, say_error
 from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
-from duckbourse.errors import BadQuery, ConfigurationError
-from duckbourse.settings import MEMORY, settings
+from duckbourse.errors import BadQuery
+from duckbourse.settings import settings
 from duckbourse.warehouse import (
     Limits,
     confine,
@@ -83,8 +82,8 @@ def sql(
     - `./bourse sql "from scanners.signals" --to signals.parquet`
     """
     one_format(json=json, csv=csv)
-    if memory is not None and not re.fullmatch(MEMORY, memory):
-        raise ConfigurationError(f"--memory {memory!r} is no size", "give one such as 500MB or 2GB")
+    if memory is not None:
+        check_memory(memory)
     if limit is None and not (json or csv):
         limit = MOST_ROWS
     if to:

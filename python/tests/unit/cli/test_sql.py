@@ -106,8 +106,9 @@ def test_a_query_is_stopped_after_its_seconds(tmp_path: Path, to: str | None) ->
 def test_a_query_uses_no_more_memory_than_it_may(capsys: pytest.CaptureFixture[str]) -> None:
     sql("select current_setting('memory_limit') as most", memory="64MiB", csv=True)
     assert capsys.readouterr().out == "most\n64.0 MiB\n"
-    with pytest.raises(ConfigurationError, match="--memory '1; set' is no size"):
-        sql("select 1", memory="1; set")
+    for memory in ("1; set", "0MB", "15MB", "99999999999GB"):
+        with pytest.raises(ConfigurationError, match=f"--memory '{memory}' is no size"):
+            sql("select 1", memory=memory)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system limits the data of a process")
