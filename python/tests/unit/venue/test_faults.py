@@ -35,7 +35,9 @@ def play(
     folder: Path, fault: Fault
 ) -> tuple[ScriptedVenue, list[Answered], list[float], list[Any]]:
     """Place four orders, of which each second one meets a fault; return answers and updates."""
-    answers, seconds, updates = [], [], []
+    answers: list[Answered] = []
+    seconds: list[float] = []
+    updates: list[dict[str, Any]] = []
     books: list[PaperBroker] = []
 
     def open_book() -> PaperBroker:
