@@ -114,10 +114,11 @@ def venue(
         publication = load(connection, account, day.date() if day else None, frozenset())
     finally:
         connection.close()
-    source = None
+    source: Replay | None = None
     if speed is not None:
-        source = open_feed(publication, feed, speed=speed, seed=seed, instruments=None)
-        assert isinstance(source, Replay)
+        played = open_feed(publication, feed, speed=speed, seed=seed, instruments=None)
+        assert isinstance(played, Replay)
+        source = played
     own = settings().venue_root
     root_port = urlsplit(own).port or 80
     listening = listening_socket(HOST, root_port if port is None else port)

@@ -31,12 +31,10 @@ def asked(number: int) -> Asked:
     return Asked("POST", "/orders/regular", headers=HEADERS, form=form)
 
 
-def play(
-    folder: Path, fault: Fault
-) -> tuple[ScriptedVenue, list[Answered], list[float], list[Any]]:
+def play(folder: Path, fault: Fault) -> tuple[ScriptedVenue, list[Answered], list[int], list[Any]]:
     """Place four orders, of which each second one meets a fault; return answers and updates."""
     answers: list[Answered] = []
-    seconds: list[float] = []
+    seconds: list[int] = []
     updates: list[dict[str, Any]] = []
     books: list[PaperBroker] = []
 

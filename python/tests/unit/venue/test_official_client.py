@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -38,6 +39,7 @@ from tests.support.kite import (
     Served,
     serving,
 )
+from tests.support.waiting import HANG_SECONDS
 
 TICK_SIZES = {"A": Decimal("0.05"), "BSE:B": Decimal("0.05")}
 A, B = 1 << 8 | 1, 2 << 8 | 4
@@ -206,6 +208,9 @@ def test_it_follows_ticks_and_orders(served: Served) -> None:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
+        # what never comes ends the lines
+        timer = threading.Timer(HANG_SECONDS, process.kill)
+        timer.start()
         try:
             assert process.stdout is not None
             lines = (json.loads(line) for line in process.stdout)
@@ -220,6 +225,7 @@ def test_it_follows_ticks_and_orders(served: Served) -> None:
             move(served, ("NSE:A", 61, "100.00", 4), ("BSE:B", 61, "20.05", 7))
             after = [next(lines), next(lines)]
         finally:
+            timer.cancel()
             process.kill()
     (traded, other), done = sorted(
         (each.get("ticks") or each["order"] for each in after), key=lambda each: "status" in each
