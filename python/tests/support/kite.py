@@ -100,6 +100,14 @@ class ScriptedVenue(KiteVenue):
                     raise httpx.ReadError("the connection was reset", request=request)
                 case "time-out":
                     raise httpx.ReadTimeout("no answer in time", request=request)
+                case "gateway time-out":
+                    body = b'{"status": "error", "error_type": "InputException"}'
+                    return httpx.Response(408, content=body)
+                case "no answer of the broker":
+                    return httpx.Response(200, content=b"<html>")
+                case "rows":
+                    renamed = answered.content.replace(b'"quantity"', b'"amount"')
+                    return httpx.Response(answered.status, content=renamed)
                 case "error":
                     return httpx.Response(502, text="bad gateway")
             return httpx.Response(answered.status, content=answered.content)
