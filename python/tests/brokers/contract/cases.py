@@ -24,7 +24,7 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Request
 from duckbourse.streaming.feed import Tick
 from tests.support.factories import CAPITAL, NOW
-from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY, KiteExchange
+from tests.support.kite import ACCESS_TOKEN, API_KEY, ScriptedVenue
 
 RULES = FillRules(latency_ms=0, slippage_bps=Decimal(0), max_participation_pct=Decimal(100))
 
@@ -77,8 +77,9 @@ def open_template(
 @contextmanager
 def open_zerodha(folder: Path) -> Iterator[Case]:
     with open_paper(folder) as case:
-        assert isinstance(case.broker, PaperBroker)
-        exchange = KiteExchange(case.broker)
+        paper = case.broker
+        assert isinstance(paper, PaperBroker)
+        exchange = ScriptedVenue(lambda: paper)
         client = KiteClient(
             "http://127.0.0.1",
             SecretStr(API_KEY),

@@ -20,7 +20,7 @@ from duckbourse.brokers.zerodha.updates import KiteOrderStream, OrderProtocol
 from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import NOW, request
-from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY
+from tests.support.kite import ACCESS_TOKEN, API_KEY
 from tests.unit.brokers.zerodha.test_mapping import ORDER
 
 KEYS = SecretStr(API_KEY), SecretStr(ACCESS_TOKEN)
