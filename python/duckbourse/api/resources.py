@@ -197,7 +197,7 @@ async def symbols(
 )
 async def symbol_(asked: Rows, symbol: Symbol) -> Response:
     def found(market: Market) -> DuckDBPyRelation:
-        _check_name(market, "symbol", symbol, "serving.latest_bars")
+        _check_name(market, "symbol", symbol, "from serving.latest_bars")
         return filtered(market.symbols(), {"symbol": symbol})
 
     return await asked.rows(found, ["timeframe"])
@@ -314,7 +314,7 @@ async def signals(
     until: Until = None,
 ) -> Response:
     def found(market: Market) -> DuckDBPyRelation:
-        _check_name(market, "symbol", symbol, "serving.latest_bars")
+        _check_name(market, "symbol", symbol, "from serving.latest_bars")
         rows = market.signals(
             scanner=scanner, preset=preset, since=since, until=until, with_outcomes=True
         )
@@ -335,18 +335,18 @@ async def backtests(
             return market.backtest(scanner, preset, setting).summary
         rows = market.sql("from backtests.summary")
         for column, name in (("preset", preset), ("setting", setting)):
-            _check_name(market, column, name, "backtests.runs")
+            _check_name(market, column, name, "from backtests.runs")
         return filtered(rows, {"preset": preset, "setting": setting})
 
     return await asked.rows(found, ["run_id"])
 
 
 def _check_name(
-    market: Market, kind: str, wanted: str | None, table: str, column: str | None = None
+    market: Market, kind: str, wanted: str | None, named: str, column: str | None = None
 ) -> None:
-    """Raise NoSuchName if rows are asked for by a name that a table of ours does not have."""
+    """Raise NoSuchName if rows are asked for by a name that a query of ours does not have."""
     if wanted is not None:
-        known = market.sql(f"select distinct {column or kind} from {table} order by all")
+        known = market.sql(f"select distinct {column or kind} {named} order by all")
         one_of(kind, wanted, [name for (name,) in known.fetchall()])
 
 
@@ -357,7 +357,7 @@ def of_run(run: str, table: str) -> Callable[[Market], DuckDBPyRelation]:
     """Return what asks for the rows of a run in a table that is one of ours."""
 
     def found(market: Market) -> DuckDBPyRelation:
-        _check_name(market, "run", run, "backtests.runs", "run_id")
+        _check_name(market, "run", run, "from backtests.runs", "run_id")
         return filtered(market.sql(f"from {table}"), {"run_id": run})
 
     return found
