@@ -844,12 +844,12 @@ def test_a_look_up_that_cannot_be_booked_halts(tmp_path: Path) -> None:
     """It ended the task unseen, or the start and the end of the session that waited for it."""
 
     async def play(harness: ManagerHarness) -> None:
-        async def find(order_id: str) -> list[Any]:
-            return [None]
+        def unbooked(report: Any, _: Any) -> None:
+            raise TypeError(report)
 
         harness.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         order = await harness.manager.place(request("a"))
-        harness.broker.find = find  # type: ignore[method-assign]
+        harness.manager.accept_terms = unbooked  # type: ignore[method-assign]
         harness.manager.look_up(order.request.order_id)
         await harness.manager.wait_idle()
         assert harness.book.state is TradingState.HALTED
