@@ -128,15 +128,15 @@ def replayed_by(source: Callable[[], datetime]) -> Iterator[None]:
 
 def running_from(instant: datetime) -> Callable[[], datetime]:
     """Return a clock that shows this instant now and runs from there."""
-    started = time.monotonic()
-    return lambda: instant + timedelta(seconds=time.monotonic() - started)
+    started = _seconds_awake_or_not()
+    return lambda: instant + timedelta(seconds=_seconds_awake_or_not() - started)
 
 
-_counter: Callable[[], float] = time.monotonic
+_counter: Callable[[], float] = _seconds_awake_or_not
 
 
 def elapsed_seconds() -> float:
-    """Return a monotonic count of seconds, for measuring durations."""
+    """Return a count of seconds that never goes back, and counts on while the machine sleeps."""
     return _counter()
 
 

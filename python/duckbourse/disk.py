@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from duckbourse.errors import BourseError, BuildFailed, ConfigurationError, StorageFull
 
+# of a disk that is not full
+LEAST_BYTES = 65_536
 # to open one of these waits for a writer, or does something to the machine
 SPECIAL = {
     stat.S_IFIFO: "a pipe",
@@ -100,6 +103,14 @@ def write_private(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
         raise
     flush(path.parent)
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether the disk of a folder has no space for another file; False if nobody knows."""
+    try:
+        return shutil.disk_usage(folder).free < LEAST_BYTES
+    except OSError:
+        return False
 
 
 def wrap_os_error(error: OSError, path: Path) -> BourseError:

@@ -30,6 +30,7 @@ The exceptions of this package, as one tree.
         └── JournalError        the journal could not be written or read
             ├── JournalBusy     another process is trading this account
             └── JournalCorrupt  a row that was damaged after it was written
+                └── NotApplicable   a row that can be read, and not be applied
 
 Each states in one line what happened, where and why, and in `remedy` what to do. The command line
 prints both and exits with `exit_code`; only internal errors have a traceback.
@@ -229,3 +230,19 @@ class JournalBusy(JournalError):
 
 class JournalCorrupt(JournalError):
     pass
+
+
+class NotApplicable(JournalCorrupt):
+    """The event of this number, from 1, cannot be applied to the book of an account."""
+
+    def __init__(self, number: int, kind: str, cause: Exception, account: str = "") -> None:
+        self.number, self.kind, self.cause = number, kind, cause
+        of = f" of {account}" if account else ""
+        super().__init__(
+            f"event {number:,} of the journal{of}, {kind}, cannot be applied: {cause!r}",
+            "`./bourse reconcile` keeps the file and continues with the events before it",
+        )
+
+    def of(self, account: str) -> NotApplicable:
+        """Return it with the name of the account."""
+        return NotApplicable(self.number, self.kind, self.cause, account)

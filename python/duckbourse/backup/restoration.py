@@ -34,6 +34,7 @@ from duckbourse.errors import (
     StorageFull,
 )
 from duckbourse.ingest.store import sole_writer
+from duckbourse.orders.journal import holder
 from duckbourse.settings import NOT_IN_A_FOLDER, PROJECT, settings
 from duckbourse.words import counted
 
@@ -337,7 +338,7 @@ def _alone(data: Path) -> Iterator[None]:
 
 def _refuse_trading(data: Path) -> None:
     for folder in sorted((data / "trading").glob("*/")):
-        if state.holder(folder) is not None:
+        if holder(folder) is not None:
             raise JournalBusy(
                 f"{folder.name} is trading, in {folder}",
                 "stop that first, with Ctrl-C where it runs; then run this again",

@@ -20,7 +20,15 @@ from duckbourse.risk.checks import AccountContext
 from duckbourse.trading import last_prices
 from duckbourse.trading.cash import in_words, move_cash
 from duckbourse.trading.publication import charges_of, limits_of
-from duckbourse.trading.session_folder import SessionFolder, latest, read, sessions_of
+from duckbourse.trading.requests import is_resume_waiting
+from duckbourse.trading.session_folder import (
+    SessionFolder,
+    faults_of_history,
+    folder_of,
+    latest,
+    read,
+    sessions_of,
+)
 from duckbourse.warehouse import open_published
 from duckbourse.words import counted
 
@@ -76,6 +84,7 @@ def show(account: Account = None, day: Day = None, json: Json = False) -> None:
     session = latest(account, day.date() if day else None)
     book, recorded = read(session)
     figures = _figures(session, book) | _buying_power(session, book)
+    figures["history_faults"] = faults_of_history(session)
     zone = ZoneInfo(session.zone_name)
     figures["failures"] = [
         f"the strategy {event.strategy} failed at {event.at.astimezone(zone):%H:%M:%S}:"
@@ -277,7 +286,10 @@ def _buying_power(session: SessionFolder, book: Book) -> dict[str, Any]:
 def _state(figures: dict[str, Any]) -> str:
     """Return the state and, of one that is not active, why."""
     state, reason = figures["state"], figures["state_reason"]
-    return state if state == TradingState.ACTIVE else f"{state}, {reason}"
+    if state == TradingState.ACTIVE:
+        return state  # type: ignore[no-any-return]
+    waits = is_resume_waiting(folder_of(figures["account"]))
+    return f"{state}, {reason}{'; a resume waits for the next session' if waits else ''}"
 
 
 def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
@@ -305,5 +317,7 @@ def _print(session: SessionFolder, figures: dict[str, Any], json: bool) -> None:
         print_whole(table(columns_of(held), held))
     if unmarked := [each["symbol"] for each in held if each["mark"] is None]:
         notes.print(f"without a last price, and so valued at cost: {', '.join(unmarked)}")
+    for fault in figures.get("history_faults", ()):
+        notes.print(fault, markup=False, style="red")
     for failure in figures.get("failures", ()):
         results.print(failure, markup=False)

@@ -53,6 +53,7 @@ COMMANDS = {
     "risk": "risk",
     "report": "report",
     "login": "login",
+    "venue": "venue",
     "trade": "trade",
     "order": "order",
     "orders": "session",

@@ -6,7 +6,7 @@ import asyncio
 import csv as csv_rows
 import re
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -22,10 +22,16 @@ from duckbourse.cli.listing import Account
 from duckbourse.cli.options import Csv, Day, Json, one_format
 from duckbourse.cli.output import notes, print_csv_records, print_json, results
 from duckbourse.cli.tables import columns_of, print_whole, table
-from duckbourse.errors import BourseError, ConfigurationError, JournalBusy, TradingError
+from duckbourse.errors import (
+    BourseError,
+    ConfigurationError,
+    JournalBusy,
+    NotApplicable,
+    TradingError,
+)
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.events import JournalSalvaged
-from duckbourse.orders.journal import open_journal
+from duckbourse.orders.events import Event, JournalSalvaged
+from duckbourse.orders.journal import Journal, open_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.orders.order import Order, Reason
@@ -38,11 +44,14 @@ from duckbourse.trading.exits import entry_of_lost
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import charges_of
 from duckbourse.trading.session_folder import (
+    SIMULATED,
     SessionFolder,
     exports_of,
+    faults_of_history,
     interruption,
     is_traded,
     latest,
+    options_of,
     read,
     session_clock,
     sessions_of,
@@ -214,6 +223,7 @@ def pnl(
     """
     session = _chosen(account, day)
     book, _ = read(session)
+    _name_faults(session)
     prices = last_prices.read(session.path, session.session_date)
     if by_strategy:
         of_strategies: dict[str, list[Position]] = {}
@@ -282,8 +292,9 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
             "`./bourse account show` has its state; to compare by hand, stop the loop first,"
             " with Ctrl-C where it runs",
         )
+    _name_faults(session)
     with ExitStack() as stack:
-        log, recorded = open_journal(session.path)
+        log, recorded, book = _opened(session)
         stack.callback(log.close)
         salvaged = [
             f"unreadable from row {event.first_lost_row}, kept as {event.kept_as}"
@@ -301,7 +312,6 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         setup = BrokerSetup(session.account, session.path, session.capital_amount, charges=charges)
         broker = broker_of(session.broker)(setup)
         stack.callback(broker.close)
-        book = rebuild_book(session.capital_amount, recorded, lambda _: None)
         manager = Manager(
             book,
             log,
@@ -341,6 +351,27 @@ def reconcile(account: Account = None, day: Day = None, json: Json = False) -> N
         )
 
 
+def _name_faults(session: SessionFolder) -> None:
+    with suppress(BourseError):  # a journal that cannot be read is reported by whoever needs it
+        for fault in faults_of_history(session):
+            notes.print(fault, markup=False, style="red")
+
+
+def _opened(session: SessionFolder) -> tuple[Journal, list[Event], Book]:
+    """Open a journal with its book; what cannot be applied counts as damaged."""
+    log, recorded = open_journal(session.path)
+    try:
+        return log, recorded, rebuild_book(session.capital_amount, recorded, lambda _: None)
+    except NotApplicable as error:
+        log.close()
+        log, recorded = open_journal(session.path, most_rows=error.number - 1)
+    try:
+        return log, recorded, rebuild_book(session.capital_amount, recorded, lambda _: None)
+    except BaseException:
+        log.close()
+        raise
+
+
 def journal(
     what: Annotated[What, typer.Argument(help="export: write the fills as Parquet.")],
     account: Account = None,
@@ -353,6 +384,7 @@ def journal(
     Write the fills of an account's session to `data/raw/fills`, and its cash movements to
     `data/raw/cash`, where dbt reads them as a portfolio.
 
+    A session of simulated prices is not exported: dbt would value its fills at the real closes.
     The same fills give the same file. An account is a portfolio if `portfolios.csv` has a row for
     it with `source` `fills`. Sessions that were never exported are named.
 
@@ -368,13 +400,29 @@ def journal(
     known = [
         replace(chosen, session_date=each) for each in sessions_of(latest(chosen.account, None))
     ]
+    simulated = list[SessionFolder]()
     for session in known if everything else [chosen]:
         _, recorded = read(session)
+        if SIMULATED in options_of(session, recorded):
+            simulated.append(session)
+            if everything:
+                continue
+            raise ConfigurationError(
+                f"{_name(session)} was traded on simulated prices ({SIMULATED}), which dbt does not"
+                " have: a portfolio would value its fills at the real closes",
+                "export a session of the minutes, of recorded ticks or of Kite's",
+            )
         path, count = export_fills(session, recorded)
         results.print(f"{counted(count, 'fill')} of {_name(session)}: {path}")
         if (of_cash := exports_of(session)[1]).exists():
             results.print(f"cash movements of {_name(session)}: {of_cash}")
-    if left := [each for each in known if not exports_of(each)[0].exists()]:
+    if simulated:
+        notes.print(
+            f"not exported, since dbt has no simulated prices: {', '.join(map(_name, simulated))}",
+            style="yellow",
+        )
+    left = [each for each in known if not exports_of(each)[0].exists() and each not in simulated]
+    if left:
         notes.print(
             f"{counted(len(left), 'session')} of {chosen.account} not exported yet, such as"
             f" {left[0].session_date}: --all exports all"

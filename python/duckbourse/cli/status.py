@@ -18,9 +18,8 @@ from duckbourse.settings import FOLDERS, settings, shown
 from duckbourse.summary import newest_bars
 from duckbourse.trading.session_folder import (
     interruption,
-    is_traded,
     read,
-    readable_sessions,
+    trading_now,
     unwatched,
     what_is_open,
 )
@@ -54,13 +53,12 @@ def status(json: Json = False) -> None:
 def report() -> dict[str, Any]:
     """Return what `status` shows."""
     left, unreadable = unwatched()
+    live, unreachable = trading_now()
     return {
         **_publication(),
         "build": _build(),
         "trading": [
-            {"account": session.account, "session_date": session.session_date}
-            for session in readable_sessions()[0]
-            if is_traded(session)
+            {"account": session.account, "session_date": session.session_date} for session in live
         ],
         "unwatched": [
             {
@@ -71,7 +69,7 @@ def report() -> dict[str, Any]:
             }
             for session, book in left
         ],
-        "unreadable_accounts": [str(error) for error in unreadable],
+        "unreadable_accounts": [str(error) for error in (*unreachable.values(), *unreadable)],
         "disk": _disk(),
     }
 

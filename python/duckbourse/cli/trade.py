@@ -31,11 +31,12 @@ from duckbourse.cli.tables import Column, columns_of, print_whole, table, text
 from duckbourse.errors import ConfigurationError, PositionsLeft, StrategyStopped, TradingError
 from duckbourse.orders.book import Book
 from duckbourse.orders.bus import Message
+from duckbourse.orders.downgrade import BY_RECONCILIATION as RECONCILIATION
+from duckbourse.orders.downgrade import BY_STRATEGIES
 from duckbourse.orders.events import StrategyFailed, TradingState
 from duckbourse.orders.journal import lock_folder
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Reason, Request
-from duckbourse.orders.reconciliation import BY as RECONCILIATION
 from duckbourse.risk.checks import open_checks
 from duckbourse.streaming.live import LiveSession
 from duckbourse.streaming.prices import LastPrices
@@ -44,8 +45,9 @@ from duckbourse.streaming.websocket import WebSocketFeed
 from duckbourse.trading import session_folder as session_folders
 from duckbourse.trading.commands import listed
 from duckbourse.trading.feeds import Source, kite_access, open_feed, start_recorder
-from duckbourse.trading.loop import BY_STRATEGIES, Trader
+from duckbourse.trading.loop import Trader
 from duckbourse.trading.publication import Publication, Publications, session_today
+from duckbourse.trading.requests import lifted_by
 from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse, unwatched
 from duckbourse.trading.strategies import GROUP, Strategies, misspelled, open_strategies
@@ -300,6 +302,8 @@ def trade(
         _report_halts(folder, before, fresh=fresh)
         found, recorded = session_folders.read(folder)
         _report_stop(found, account)
+        for line in session_folders.faults_of_history(folder):
+            notes.print(line, markup=False, style="red")
         for line in session_folders.late_actions(folder, recorded):
             notes.print(line, markup=False, style="yellow")
         until = session_folders.traded_until(recorded)
@@ -366,7 +370,7 @@ def _report_stop(book: Book, account: str) -> None:
     if is_stopped and book.state_by not in ("", RECONCILIATION, BY_STRATEGIES):
         notes.print(
             f"the account is {book.state}, and opens nothing: {book.state_reason};"
-            f" `./bourse resume --account {account}` lifts it",
+            f" {lifted_by(account)}",
             markup=False,
             style="yellow",
         )
@@ -412,7 +416,7 @@ def _refuse_bad_end(end: dict[str, Any], book: Book, folder: session_folders.Ses
     if book.state is not TradingState.ACTIVE and not is_wanted:
         raise TradingError(
             f"{account} on {day} ended {book.state}: {book.state_reason}",
-            f"find out why; `./bourse resume --account {account}` lifts it",
+            f"find out why; {lifted_by(account)}",
         )
 
 

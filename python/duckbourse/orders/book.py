@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from duckbourse.errors import NotApplicable
 from duckbourse.orders import events
 from duckbourse.orders.events import Carried, CashKind, Event, Halt, Held, TradingState
 from duckbourse.orders.lifecycle import LIVE, State, advance
@@ -197,6 +198,8 @@ class Book:
         self._unowned_before: dict[Key, Position] = {}
         self._fills_of: dict[Key, list[str]] = {}
         self._divisions: dict[Key, Division] = {}
+        # the positions with trades that were not what was ordered
+        self._odd: set[Key] = set()
         # the divisions of this session that ended, with a flat position or a take-over
         self._ended: dict[Key, list[Division]] = {}
         self._held: dict[Key, dict[str, int]] = {}
@@ -240,6 +243,11 @@ class Book:
         """Return how often the terms of each open order were changed, by its id."""
         return {order_id: order.modification_count for order_id, order in self.live.items()}
 
+    @property
+    def has_odd_trades(self) -> bool:
+        """Whether there were trades that were not what was ordered."""
+        return bool(self._odd)
+
     def open_positions(self) -> list[Position]:
         """Return the positions with a non-zero quantity."""
         return [position for position in self.positions.values() if position.quantity]
@@ -264,9 +272,21 @@ class Book:
         return prices[symbol][0] if symbol in prices else self.marks.get(symbol)
 
     def amount(self, position: Position, prices: Prices) -> Decimal:
-        """Return the value of a position at its last price or mark, or its cost without either."""
+        """
+        Return the value of a position at its last price or mark, or its cost without either.
+
+        Shares of trades that were not what was ordered are worth no more than they cost: such a
+        trade may be wrong, and its gain with it.
+        """
         last = self.last_price(position.symbol, prices)
-        return position.cost_amount if last is None else position.quantity * last
+        if last is None:
+            return position.cost_amount
+        key = (position.symbol, position.product)
+        if key not in self._odd or key not in self._divisions:
+            return position.quantity * last
+        unowned = self._divisions[key].unowned
+        owned_amount = (position.quantity - unowned.quantity) * last
+        return owned_amount + min(unowned.quantity * last, unowned.cost_amount)
 
     def session_round_trips(self) -> list[Decimal]:
         """Return the net profit of each round trip closed in this session, grouped by symbol."""
@@ -763,6 +783,7 @@ class Book:
         event: events.ClockJumped
         | events.ExitDelayed
         | events.FeedChanged
+        | events.LoopStopped
         | events.PriceSilent
         | events.ShortByHand
         | events.StopTakenBack
@@ -1005,6 +1026,7 @@ class Book:
             # a position with provisional fills costs more, or less, than what was held before them
             amount = left_amount if quantity == position.quantity else left * average
             hold("", left, amount)
+            self._odd.add(key)
             self._unowned_before[key] = Position(
                 symbol=key[0],
                 product=key[1],
@@ -1166,6 +1188,8 @@ class Book:
                 opened.setdefault(request.order_id, []).append((fill, left))
                 give(request.order_id, left)
         elif left:
+            if order is not None:
+                self._odd.add(key)
             division.unowned = after_fill(division.unowned, _part(fill, left))
             parts[""] = parts.get("", 0) + left
         for strategy, count in parts.items():
@@ -1280,10 +1304,17 @@ def provisional_key(order_id: str) -> str:
 def rebuild_book(
     capital_amount: Decimal, recorded: Iterable[Event], on_progress: Callable[[int], None]
 ) -> Book:
-    """Rebuild a book from its recorded events; report their number to `on_progress` as it grows."""
+    """
+    Rebuild a book from its recorded events; report their number to `on_progress` as it grows.
+
+    Raise NotApplicable for an event that a broken adapter or an older version left behind.
+    """
     book = Book(capital_amount)
     for number, event in enumerate(recorded, 1):
-        book.apply(event)
+        try:
+            book.apply(event)
+        except Exception as error:  # whatever it is: the other accounts can be read
+            raise NotApplicable(number, type(event).__name__, error) from error
         if number % 10_000 == 0:
             on_progress(number)
     return book

@@ -338,6 +338,10 @@ class FeedChanged(Event, frozen=True, kw_only=True):
     is_healthy: bool
 
 
+class LoopStopped(Event, frozen=True, kw_only=True):
+    """The loop was stopped before the end of its session; it has handled all ticks up to `at`."""
+
+
 class TrailMoved(Event, frozen=True, kw_only=True):
     """The best price since the entry, from which a trailing stop is measured."""
 
@@ -482,6 +486,7 @@ AnyEvent = (
     | ClockJumped
     | StrategyFailed
     | FeedChanged
+    | LoopStopped
     | TrailMoved
     | TradingStateChanged
     | AccountCarried

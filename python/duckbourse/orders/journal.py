@@ -20,13 +20,15 @@ journal are one chain.
 
 A full disk, a lock or missing permissions are not damage: they are refused, and nothing is moved.
 
-One process at a time writes an account's journal. It holds a lock on the folder itself, which no
-deletion of a file opens, until it ends, in whatever way it ends.
+One process at a time writes an account's journal. It holds two locks until it ends, in whatever way
+it ends: on the folder itself, which no deletion of a file opens, and on a file beside it that has
+its name, which keeps a second process out if the folder is moved or removed meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import os
 import queue
@@ -34,9 +36,9 @@ import sqlite3
 import struct
 import threading
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -57,6 +59,8 @@ COMMIT_ROWS = 2_000
 HEAD_SYNC_SECONDS = 1.0
 # how long to wait for another program that has the journal open
 LOCKED_SECONDS = 5.0
+# of the system's errors, those of a full disk
+FULL = (errno.ENOSPC, errno.EDQUOT)
 # the head has two of these, each in a sector of its own: while one is written, the other is whole
 SLOT_BYTES = 512
 # of SQLite's errors, those that are about the content
@@ -275,9 +279,13 @@ def read_head(path: Path) -> tuple[int, int] | None:
     return max(found)
 
 
-def open_journal(folder: Path, lock: FolderLock | None = None) -> tuple[Journal, list[Event]]:
+def open_journal(
+    folder: Path, lock: FolderLock | None = None, most_rows: int | None = None
+) -> tuple[Journal, list[Event]]:
     """
     Open a folder's journal for writing; return it and all its events, in order.
+
+    Rows after the first `most_rows` count as damaged, if given.
 
     `lock` is that of `lock_folder`, if the caller has locked the folder already; closing the
     journal releases it. Raise JournalBusy if another process holds it. A damaged journal is moved
@@ -287,7 +295,7 @@ def open_journal(folder: Path, lock: FolderLock | None = None) -> tuple[Journal,
     """
     lock = lock or lock_folder(folder)
     try:
-        found = _salvaged(folder)
+        found = _salvaged(folder, most_rows)
         return Journal(folder, lock, found.row, found.checksum), found.events
     except BaseException:
         lock.close()
@@ -345,15 +353,39 @@ def begin_again(folder: Path, opening: Sequence[Event]) -> None:
 
 def read_archive(path: Path) -> list[Event]:
     """Return the events of an archived session; raise JournalCorrupt if damaged."""
+    with _archive_errors(path):
+        return [DECODER.decode(body) for body in _archived_rows(path)[1]]
+
+
+def read_link(path: Path) -> ArchiveHeader:
+    """Return the place of an archived session in the chain of rows; raise as `read_archive`."""
+    with _archive_errors(path):
+        return _archived_rows(path)[0]
+
+
+def read_opening(path: Path) -> Event:
+    """Return the first event of an archived session, and read no other; raise likewise."""
+    with _archive_errors(path), gzip.open(path) as file:
+        file.readline()
+        opening: Event = DECODER.decode(file.readline())
+        return opening
+
+
+def _archived_rows(path: Path) -> tuple[ArchiveHeader, list[bytes]]:
+    header, *bodies = gzip.decompress(path.read_bytes()).splitlines()
+    known = msgspec.json.decode(header, type=ArchiveHeader)
+    checksum = known.checksum_before
+    for body in bodies:
+        checksum = zlib.crc32(body, checksum)
+    if checksum != known.checksum or len(bodies) != known.rows:
+        raise ValueError("its checksum does not match")
+    return known, bodies
+
+
+@contextmanager
+def _archive_errors(path: Path) -> Iterator[None]:
     try:
-        header, *bodies = gzip.decompress(path.read_bytes()).splitlines()
-        known = msgspec.json.decode(header, type=ArchiveHeader)
-        checksum = known.checksum_before
-        for body in bodies:
-            checksum = zlib.crc32(body, checksum)
-        if checksum != known.checksum or len(bodies) != known.rows:
-            raise ValueError("its checksum does not match")
-        return [DECODER.decode(body) for body in bodies]
+        yield
     except FileNotFoundError:
         raise
     except (OSError, EOFError, zlib.error, ValueError, TypeError) as error:
@@ -384,12 +416,19 @@ def _write_archive(path: Path, found: Found) -> None:
 
 
 class FolderLock:
-    """A folder that this process has locked, until it is closed."""
+    """A folder that this process has locked, with its name, until it is closed."""
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor: int | None = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._descriptors: list[int] = []
         try:
-            state.lock(self._descriptor)
+            for path, flags in (
+                (lock_file(folder), os.O_RDWR | os.O_CREAT),
+                (folder, os.O_RDONLY | os.O_DIRECTORY),
+            ):
+                self._descriptors.append(disk.private(path, flags))
+                state.lock(self._descriptors[-1])
+            with suppress(OSError):  # the locks hold without the process id
+                os.pwrite(self._descriptors[0], str(os.getpid()).encode().ljust(10), 0)
         except BaseException:
             self.close()
             raise
@@ -402,21 +441,38 @@ class FolderLock:
 
     def close(self) -> None:
         """Release the folder; a second call does nothing."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+def lock_file(folder: Path) -> Path:
+    """Return the file beside a folder that is locked with it."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def holder(folder: Path) -> str | None:
+    """Return the id of the process that has locked a folder, wherever it is now; None if none."""
+    found = state.holder(lock_file(folder)) or state.holder(folder)
+    return found and found.strip()
 
 
 def lock_folder(folder: Path) -> FolderLock:
     """Lock a folder for this process until what is returned is closed, or raise JournalBusy."""
     state.refuse_unfinished(settings().data)
-    disk.private_folder(folder)
     try:
+        disk.private_folder(folder)
         return FolderLock(folder)
-    except OSError as error:
+    except BlockingIOError as error:
         raise JournalBusy(
-            f"another process is trading in {folder}",
+            f"another process is trading in {folder}: process {holder(folder) or '?'}",
             "stop it first; two processes would send the same orders",
+        ) from error
+    except OSError as error:
+        if error.errno in FULL:
+            raise disk.wrap_os_error(error, folder) from error
+        raise JournalError(
+            f"{folder} cannot be locked: {error.strerror or error}",
+            "check that it is a folder of yours, on a disk of this machine",
         ) from error
 
 
@@ -474,6 +530,20 @@ class Found:
     @property
     def first_row(self) -> int:
         return self.row - len(self.bodies) + 1
+
+    def cut(self, most_rows: int) -> Found:
+        """Return the first rows alone; the others are damaged."""
+        bodies, checksum = self.bodies[:most_rows], self.checksum_before
+        for body in bodies:
+            checksum = zlib.crc32(body, checksum)
+        return Found(
+            self.events[:most_rows],
+            bodies,
+            self.first_row - 1 + most_rows,
+            checksum,
+            self.checksum_before,
+            "it cannot be applied",
+        )
 
 
 def _read(folder: Path, committed_frames: int) -> Found:
@@ -550,10 +620,12 @@ def _beyond(found: Found, head: tuple[int, int] | None, at_head: int | None) -> 
     return None
 
 
-def _salvaged(folder: Path) -> Found:
+def _salvaged(folder: Path, most_rows: int | None = None) -> Found:
     """Read a journal of a locked folder; replace a damaged one by the rows before the damage."""
     _finish_salvage(folder)
     found = _read(folder, _committed_frames(folder / (FILE + "-wal")))
+    if most_rows is not None and most_rows < len(found.events):
+        found = found.cut(most_rows)
     if found.damage is None:
         return found
     if not found.events:
@@ -612,7 +684,16 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _refusal(error: sqlite3.Error, path: Path) -> JournalError:
+    code = _code(error)
+    # of a file that it maps into memory, SQLite does not say that the disk is full
+    is_full = code == sqlite3.SQLITE_FULL or (
+        code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and disk.is_full(path.parent)
+    )
+    said = f"the disk is full ({error})" if is_full else str(error)
     return JournalError(
-        f"the journal {path} cannot be read or written now: {error}",
-        REMEDIES.get(_code(error), f"check that the disk works, and that {path.parent} is yours"),
+        f"the journal {path} cannot be read or written now: {said}",
+        REMEDIES.get(
+            sqlite3.SQLITE_FULL if is_full else code,
+            f"check that the disk works, and that {path.parent} is yours",
+        ),
     )

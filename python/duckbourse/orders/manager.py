@@ -34,11 +34,13 @@ from msgspec.structs import replace
 from duckbourse import clock
 from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear, JournalError
 from duckbourse.orders import bus, events
-from duckbourse.orders.book import NEVER_FILLED, Book, Key, provisional_key
+from duckbourse.orders.book import NEVER_FILLED, Book, provisional_key
 from duckbourse.orders.broker import Broker, OrderReport, TradeReport, Update, require_taken
 from duckbourse.orders.bus import Bus
 from duckbourse.orders.charges import Charges, fill_charges
+from duckbourse.orders.checked import CheckedBroker
 from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.downgrade import Standing, downgraded
 from duckbourse.orders.events import Event, TradingState, new_halt_id
 from duckbourse.orders.journal import Journal, Written
 from duckbourse.orders.lifecycle import State, steps
@@ -54,6 +56,7 @@ from duckbourse.orders.order import (
     is_order_id,
 )
 from duckbourse.orders.pacing import Pace
+from duckbourse.orders.unbooked import Unbooked
 from duckbourse.plugins import raise_interruption
 
 log = structlog.get_logger()
@@ -122,18 +125,17 @@ class Manager:
     ) -> None:
         self.book = book
         self.journal = journal
-        self.broker = broker
+        # whatever the adapter says is checked, and halts the account if it cannot be booked
+        self.broker = CheckedBroker(
+            broker, lambda problem: self.set_state(TradingState.HALTED, problem, "orders")
+        )
         self.bus = Bus()
         self.pace = Pace()
         # the orders to be cancelled, by their ids
         self._cancels: dict[str, Cancelling] = {}
-        # the signed shares that the book has more than the broker, while that difference stands
-        self.missing: dict[Key, int] = {}
-        # what is open at the broker under orders that have ended here, by its ids
-        self.open_there: dict[str, OrderReport] = {}
-        # the exits that ended without being asked to, of which the broker is being asked
-        self._doubted: set[str] = set()
-        # the entry that an order closes which the journal lost, by the order's id; None: no exit
+        # what the broker may have that the book does not know of
+        self.unbooked = Unbooked()
+        # of an order that the journal lost, the entry that it closes; None if it is no exit
         self.entry_of_lost: Callable[[str], str | None] = lambda _: None
         self._check = check
         self._charges = charges
@@ -228,14 +230,15 @@ class Manager:
         """
         Return the shares of an entry that its exits may close: those held, as far as there are any.
 
-        While the broker is known to hold less than the book, exits on that side close no more than
-        what is left of it, which a stop that rests shares with the other stops (`beside_stops`),
-        and any other exit only with exits at work. Where it holds more, or the other side holds
-        less, nothing is bounded.
+        Of fills beyond what was ordered, exits close what was ordered, and the rest when the broker
+        has the same positions. While it is known to hold less than the book, exits on that side
+        close no more than what is left of it, which a stop that rests shares with the other stops
+        (`beside_stops`), and any other exit only with exits at work. Where it holds more, or the
+        other side holds less, nothing is bounded.
         """
         request, sign = entry.request, entry.request.side.sign
-        held, key = self.book.held_quantity(request.order_id), (request.symbol, request.product)
-        missing = self.missing.get(key, 0) * sign
+        held, key = self._believed_quantity(entry), (request.symbol, request.product)
+        missing = self.unbooked.missing(key) * sign
         if missing <= 0:
             return held
         of_side = sum(
@@ -253,6 +256,16 @@ class Manager:
             and (beside_stops or not order.is_resting)
         )
         return min(held, max(0, there - others))
+
+    def _believed_quantity(self, entry: Order) -> int:
+        """Return what is held of an entry, without what is filled beyond what was ordered."""
+        request = entry.request
+        held = self.book.held_quantity(request.order_id)
+        if not self.unbooked.is_contradicted(request.order_id):
+            return held
+        closed = entry.filled_quantity - held
+        ordered = self.unbooked.ordered(request.order_id, request.quantity)
+        return min(held, max(0, ordered - closed))
 
     def reducing_entries(self) -> set[str]:
         """
@@ -552,18 +565,30 @@ class Manager:
         if not is_exit or self.broker.capabilities.is_simulated:
             return
 
-        async def ask() -> None:
-            try:
-                await self.end_there(order_id)
-            finally:
-                self._doubted.discard(order_id)
+        self.unbooked.doubt(order_id)
+        self._in_background(self._unharmed(order_id, self._ask_whether_ended(order_id)))
 
-        self._doubted.add(order_id)
-        self._in_background(ask())
+    async def _ask_whether_ended(self, order_id: str) -> None:
+        """Ask until the broker answers; after DOUBT_SECONDS the exits go on without, and say so."""
+        attempt = 0
+        try:
+            while not await self.end_there(order_id):
+                if not self.is_doubted(order_id):
+                    reason = (
+                        f"the broker does not say whether order {order_id}, which ended here, is"
+                        " open there: check with it"
+                    )
+                    self.downgrade(TradingState.HALTED, reason, "look-up")
+                    return
+                pause = self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)]
+                await asyncio.sleep(pause)
+                attempt += 1
+        finally:
+            self.unbooked.end_doubt(order_id)
 
     def is_doubted(self, order_id: str) -> bool:
         """Return whether the broker is being asked about an exit that has ended here."""
-        return order_id in self._doubted
+        return order_id in self.unbooked.doubted
 
     def closing_there(self, entry: Order) -> list[str]:
         """Return the ids of orders that have ended here, and may close an entry at the broker."""
@@ -571,8 +596,8 @@ class Manager:
         orders = {
             order.request.order_id: order
             for order in (
-                *filter(None, map(self._order_of, self.open_there.values())),
-                *map(self.book.orders.__getitem__, self._doubted),
+                *filter(None, map(self._order_of, self.unbooked.open_there.values())),
+                *map(self.book.orders.__getitem__, self.unbooked.doubted),
             )
         }
         return [
@@ -584,31 +609,36 @@ class Manager:
             and request.entry_id in (None, entered.order_id)
         ]
 
-    async def end_there(self, order_id: str) -> None:
-        """Ask the broker about an order that has ended here, and cancel what is open of it."""
+    async def end_there(self, order_id: str) -> bool:
+        """
+        Ask the broker about an order that has ended here, and cancel what is open of it.
+
+        Return whether it answered.
+        """
         try:
             found = await self._asked(self.broker.find(order_id))
             trades = await self._asked(self.broker.trades()) if found else []
-        except BrokerError as error:  # it is asked again
+        except BrokerError as error:
             log.warning("look-up unclear", order_id=order_id, error=str(error))
-            return
+            return False
         ids = {report.broker_order_id for report in found}
         for report in found:
             self.on_update(report)
         for trade in trades:
             if trade.broker_order_id in ids:
                 self.on_update(trade)
-        for broker_order_id, report in list(self.open_there.items()):
+        for broker_order_id, report in self.unbooked.open_there.items():
             if report.order_id == order_id or broker_order_id in ids:
-                del self.open_there[broker_order_id]
+                self.unbooked.remove_open(broker_order_id)
         state = self.book.orders[order_id].state
         for report in found:
             if state.is_live or not report.state.is_live:
                 continue
-            self.open_there[report.broker_order_id] = report
+            self.unbooked.add_open(report)
             what = f"order {order_id} is {state} here, {report.state} at the broker"
-            self.set_state(TradingState.HALTED, what, "orders")
+            self.downgrade(TradingState.HALTED, what, "orders")
             await self.cancel_ended(report)
+        return True
 
     async def cancel_ended(self, report: OrderReport) -> None:
         """Cancel what is open at the broker under an order that has ended here."""
@@ -637,6 +667,17 @@ class Manager:
                     halt_id="" if state is TradingState.ACTIVE else new_halt_id(),
                 )
             )
+
+    @property
+    def standing(self) -> Standing:
+        """The trading state of now, with its reason and author."""
+        return Standing(self.book.state, self.book.state_reason, self.book.state_by)
+
+    def downgrade(self, state: TradingState, reason: str, by: str) -> None:
+        """Have a trading state at least as bad as this, as `downgraded` decides."""
+        became = downgraded(self.standing, Standing(state, reason, by))
+        if became is not None:
+            self.set_state(*became)
 
     def record(self, event: Event) -> None:
         """Apply an event to the book and queue it for the journal, without waiting for the disk."""
@@ -674,7 +715,7 @@ class Manager:
                 log.exception("the broker's updates broke off")
                 if not isinstance(error, BrokerError):
                     reason = f"an update of the broker could not be booked: {error!r}"
-                    self.set_state(TradingState.HALTED, reason, "orders")
+                    self.downgrade(TradingState.HALTED, reason, "orders")
             # what was missed is found by the next reconciliation
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -837,9 +878,19 @@ class Manager:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _unharmed(self, order_id: str, work: Awaitable[None]) -> None:
+        """Halt if work in the background fails: nobody else would know."""
+        try:
+            await work
+        except BaseException as error:  # whatever it is, others wait for all of this
+            raise_interruption(error)
+            log.exception("a look-up failed", order_id=order_id)
+            reason = f"what the broker says of order {order_id} could not be booked: {error!r}"
+            self.downgrade(TradingState.HALTED, reason, "look-up")
+
     def look_up(self, order_id: str) -> None:
         """Find out at the broker what became of an order; `wait_idle` waits for the answer."""
-        self._in_background(self._look_up(order_id))
+        self._in_background(self._unharmed(order_id, self._look_up(order_id)))
 
     async def _look_up(self, order_id: str) -> None:
         if order_id in self._looked_up:
@@ -868,15 +919,16 @@ class Manager:
                 log.warning("look-up unclear", order_id=order_id, error=str(error))
                 if clock.elapsed_seconds() - began >= self._look_up_limit:
                     reason = f"the broker does not say what became of order {order_id}: {error}"
-                    self.set_state(TradingState.HALTED, reason, "look-up")
+                    self.downgrade(TradingState.HALTED, reason, "look-up")
                     return
                 continue
             if found:
                 for report in found:
                     self._on_order_report(report)
                     self.accept_terms(report, terms)
+                ids = {report.broker_order_id for report in found}
                 for trade in trades:
-                    if trade.broker_order_id == found[0].broker_order_id:
+                    if trade.broker_order_id in ids:
                         self.on_update(trade)
                 # what was asked and did not arrive can be asked again
                 self.clear_pending(order_id)
@@ -893,10 +945,11 @@ class Manager:
 
     def _end_forgotten(self, order_id: str) -> None:
         """End an order that the broker had and has no more: what it was for can be tried again."""
-        reason = f"the broker no longer has order {order_id}, which it had acknowledged"
+        state = self.book.orders[order_id].state
+        reason = f"the broker no longer has order {order_id}, which was {state} there"
         log.error("an order is gone", order_id=order_id)
         self.advance(order_id, State.CANCELLED, message="the broker no longer has it")
-        self.set_state(TradingState.HALTED, reason, "orders")
+        self.downgrade(TradingState.HALTED, reason, "orders")
 
     def _seconds_since_sent(self, order: Order, began: float) -> float:
         """Return how long ago an order was sent, which was looked for since `began`."""
@@ -963,7 +1016,7 @@ class Manager:
                 at=clock.now(), request=request, broker_order_id=report.broker_order_id
             )
         )
-        self.set_state(
+        self.downgrade(
             TradingState.HALTED,
             f"the journal lacks order {report.order_id}, which is at the broker with a tag of ours",
             "orders",
@@ -972,7 +1025,7 @@ class Manager:
 
     def accept_terms(self, report: OrderReport, terms: Mapping[str, int]) -> None:
         """
-        Adopt the broker's quantity and price, since a modification may have taken effect.
+        Adopt the broker's quantity and prices, since a modification may have taken effect.
 
         `terms` are those of the book before the report was asked for: a report of terms that have
         changed meanwhile may be older than they are, and says nothing.
@@ -983,19 +1036,27 @@ class Manager:
         if terms.get(order.request.order_id) != order.modification_count:
             return
         request = order.request
-        if (report.quantity, report.limit_price or request.limit_price) == (
-            request.quantity,
-            request.limit_price,
-        ):
+        there = _terms(
+            replace(
+                request,
+                quantity=report.quantity,
+                limit_price=report.limit_price or request.limit_price,
+                trigger_price=report.trigger_price or request.trigger_price,
+            )
+        )
+        if there == _terms(request):
             return
-        if not order.is_modify_pending:
+        if order.pending is None or there != _terms(order.pending):
+            if report.quantity > request.quantity:
+                self.unbooked.raise_ordered(request.order_id, request.quantity)
+            quantity, limit_price, trigger_price = there
             self.record(
                 events.ModifyRequested(
                     at=clock.now(),
                     order_id=request.order_id,
-                    quantity=report.quantity,
-                    limit_price=report.limit_price,
-                    trigger_price=report.trigger_price,
+                    quantity=quantity,
+                    limit_price=limit_price,
+                    trigger_price=trigger_price,
                 )
             )
         self.record(
@@ -1048,7 +1109,7 @@ class Manager:
             return
         if fill.quantity <= 0 or fill.price <= 0:
             # no such trade exists, so nobody knows what is held
-            self.set_state(
+            self.downgrade(
                 TradingState.HALTED,
                 f"the broker reports trade {fill.fill_key} of {fill.quantity} {fill.symbol} at "
                 f"{fill.price}: check with the broker",
@@ -1059,7 +1120,9 @@ class Manager:
             fill.order_id
         )
         if order is None:
-            self._unmatched_trades.setdefault(trade.broker_order_id, []).append(trade)
+            known = self._unmatched_trades.setdefault(trade.broker_order_id, [])
+            if all(each.fill.fill_key != fill.fill_key for each in known):
+                known.append(trade)
             return
         if order.is_external:
             return  # the order is tracked, but its fills are not ours
@@ -1073,7 +1136,7 @@ class Manager:
         traded = (fill.side, fill.symbol, fill.product)
         if traded != (request.side, request.symbol, request.product):
             # booked as it is: what is held counts, whatever was asked for
-            self.set_state(
+            self.downgrade(
                 TradingState.HALTED,
                 f"order {order_id} to {request.side} {request.symbol} ({request.product}) has a"
                 f" trade to {fill.side} {fill.symbol} ({fill.product}): check with the broker",
@@ -1096,7 +1159,7 @@ class Manager:
         order = self.book.orders[order_id]
         if before.state is not State.NOT_PLACED or order.state is State.NOT_PLACED:
             return
-        self.set_state(
+        self.downgrade(
             TradingState.HALTED,
             f"order {order_id}, which the broker did not know, came to it late",
             "orders",
@@ -1118,19 +1181,35 @@ class Manager:
         order = self.book.orders[fill.order_id]
         self.record(events.FillBooked(at=clock.now(), fill=fill))
         filled = self.book.orders[fill.order_id].filled_quantity
+        self._note_contradiction(fill.order_id)
         if order.state in NEVER_FILLED or filled > order.request.quantity:
-            self.set_state(
+            self.downgrade(
                 TradingState.HALTED,
                 f"order {fill.order_id} is {order.state} with {filled} of "
                 f"{order.request.quantity} filled: check with the broker",
                 "orders",
             )
 
+    def _note_contradiction(self, order_id: str) -> None:
+        """Have the broker's positions asked if more is filled than was ordered, or was held."""
+        request = self.book.orders[order_id].request
+        filled = self.book.orders[order_id].filled_quantity
+        is_exit = request.reason is not Reason.ENTRY
+        is_beyond = filled > self.unbooked.ordered(order_id, request.quantity) or (
+            is_exit and self.book.held_quantity(order_id) > 0
+        )
+        if is_beyond and not self.broker.capabilities.is_simulated:
+            self.unbooked.contradict(order_id)
+
     def _order_of(self, report: OrderReport) -> Order | None:
         order = self.book.order_by_broker_id(report.broker_order_id)
         if order is None and report.order_id is not None:
             order = self.book.orders.get(report.order_id)
         return order
+
+
+def _terms(request: Request) -> tuple[int, Decimal | None, Decimal | None]:
+    return request.quantity, request.limit_price, request.trigger_price
 
 
 def _external_id(broker_order_id: str) -> str:

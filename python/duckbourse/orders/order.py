@@ -12,6 +12,7 @@ import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -203,7 +204,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     product: Product
     quantity: int
     price: Decimal
-    filled_at: datetime
+    filled_at: Annotated[datetime, msgspec.Meta(tz=True)]
     charges_amount: Decimal = Decimal(0)
     is_provisional: bool = False
 

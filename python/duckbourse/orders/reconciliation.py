@@ -17,10 +17,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from duckbourse import clock
-from duckbourse.errors import BrokerError
 from duckbourse.orders import events
-from duckbourse.orders.book import NOT_STARTED, Book, Key
+from duckbourse.orders.book import Book, Key
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
+from duckbourse.orders.downgrade import BROKER_DIFFERS, BY_RECONCILIATION
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
@@ -29,11 +29,10 @@ from duckbourse.orders.positions import ZERO
 
 # how often a reconciliation with differences is repeated
 RETRIES = 3
-# the reason of a halt that ends when the book and the broker agree
-BROKER_DIFFERS = "the broker differs"
-BY = "reconciliation"
 # a contract note rounds the taxes of a day, and we those of an order
 ROUNDING_AMOUNT = Decimal(1)
+# how long a comparison while trading waits for look-ups, which have an end of their own
+LOOKED_UP_SECONDS = 5.0
 
 
 class Statement(NamedTuple):
@@ -46,10 +45,15 @@ class Statement(NamedTuple):
     looked_up: Set[str] = frozenset()
 
 
-# how long after the last answer it still bounds what exits close
-MISSING_SECONDS = 60.0
-# how long a comparison while trading waits for look-ups, which have an end of their own
-LOOKED_UP_SECONDS = 5.0
+# what a difference is of: cash, charges, a position, an order or a fill
+Subject = tuple[str, ...]
+
+
+class Difference(NamedTuple):
+    """What differs, and how; while the subject stays, its figures may move."""
+
+    subject: Subject
+    text: str
 
 
 class Reconciliation:
@@ -59,9 +63,9 @@ class Reconciliation:
         self._manager = manager
         # what the last comparison found
         self._pending_before: set[str] = set()
-        self._differences_before: tuple[str, ...] = ()
-        self._missing: dict[Key, int] = {}
-        self._compared_at = clock.elapsed_seconds()
+        self._differences_before: Set[Difference] = frozenset()
+        # what of it stayed
+        self._standing: Set[Subject] = frozenset()
 
     @property
     def book(self) -> Book:
@@ -84,15 +88,15 @@ class Reconciliation:
             if not found:
                 break
             # nothing of ours should be open that no loop knows of, whatever else differs
-            for report in list(self._manager.open_there.values()):
+            for report in self._manager.unbooked.open_there.values():
                 await self._manager.cancel_ended(report)
             found, explained = await self._compared()
         for order in list(self.book.open_orders()):
             self._manager.clear_pending(order.request.order_id)
         await self._manager.record_durably(
-            events.Reconciled(at=clock.now(), differences=found, explained=explained)
+            events.Reconciled(at=clock.now(), differences=_texts(found), explained=explained)
         )
-        return found
+        return _texts(found)
 
     async def repeat(self) -> tuple[str, ...]:
         """
@@ -107,54 +111,35 @@ class Reconciliation:
             for order in self.book.open_orders()
             if order.is_cancel_pending or order.is_modify_pending
         }
-        before, open_before = self._missing, set(self._manager.open_there)
-        try:
-            found, explained = await self._compared(LOOKED_UP_SECONDS)
-        except BrokerError:
-            # what it held then says nothing of now, and must not keep an exit from being sent
-            if clock.elapsed_seconds() - self._compared_at >= MISSING_SECONDS:
-                self._missing, self._manager.missing = {}, {}
-                self._manager.open_there = {}
-            raise
-        self._compared_at = clock.elapsed_seconds()
-        # one that changes while it stands goes on to stand
-        self._manager.missing = {
-            key: shares
-            for key, shares in self._missing.items()
-            if shares == before.get(key) or key in self._manager.missing
-        }
+        open_before = set(self._manager.unbooked.open_there)
+        found, explained = await self._compared(LOOKED_UP_SECONDS)
         for order_id in pending & self._pending_before:
             self._manager.clear_pending(order_id)
         self._pending_before = pending
-        stays = tuple(each for each in found if each in self._differences_before)
-        self._differences_before = found
-        if stays != self.book.differences:
+        # an amount that moves while it differs goes on to differ
+        before = {each.subject for each in self._differences_before}
+        stays = tuple(each for each in found if each.subject in before)
+        self._differences_before = frozenset(found)
+        standing = frozenset(each.subject for each in stays)
+        if standing != self._standing or bool(stays) != bool(self.book.differences):
+            self._standing = standing
             self._manager.record(
-                events.Reconciled(at=clock.now(), differences=stays, explained=explained)
+                events.Reconciled(at=clock.now(), differences=_texts(stays), explained=explained)
             )
         if stays:
             self.halt()
-        for broker_order_id, report in list(self._manager.open_there.items()):
+        for broker_order_id, report in self._manager.unbooked.open_there.items():
             if broker_order_id in open_before:
                 await self._manager.cancel_ended(report)
-        return found
+        return _texts(found)
 
     def halt(self) -> None:
         """Halt because the broker differs; what a start may not lift stays in force."""
-        book = self.book
-        if book.state is TradingState.REDUCING:
-            reason = f"{BROKER_DIFFERS}; {book.state} before: {book.state_reason}"
-            self._manager.set_state(TradingState.HALTED, reason, BY)
-        elif book.state is TradingState.ACTIVE or self.may_be_lifted:
-            self._manager.set_state(TradingState.HALTED, BROKER_DIFFERS, BY)
+        self._manager.downgrade(TradingState.HALTED, BROKER_DIFFERS, BY_RECONCILIATION)
 
-    @property
-    def may_be_lifted(self) -> bool:
-        """Return whether the account is halted until a start finds that the broker agrees."""
-        stands = (self.book.state_by, self.book.state_reason)
-        return stands in (("", NOT_STARTED), (BY, BROKER_DIFFERS))
-
-    async def _compared(self, seconds: float = math.inf) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    async def _compared(
+        self, seconds: float = math.inf
+    ) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
         """
         Book what the broker says; return what differs without and with an explanation.
 
@@ -175,7 +160,8 @@ class Reconciliation:
             manager.on_update(trade)
         known = {report.order_id for report in reports}
         known_there = {report.broker_order_id for report in reports}
-        today = clock.now().date()
+        # of the exchange's calendar: where it is night, the date in UTC is that of the day before
+        today = self.book.session_date or clock.now().date()
         for order in list(self.book.open_orders()):
             is_lost = order.state is State.UNKNOWN and order.request.order_id not in known
             is_forgotten = (
@@ -187,15 +173,20 @@ class Reconciliation:
             if is_lost or is_forgotten:
                 manager.look_up(order.request.order_id)
         await manager.wait_idle(seconds)
+        filled = {
+            order_id: (request.symbol, request.product)
+            for order_id in manager.unbooked.contradicted
+            for request in (self.book.orders[order_id].request,)
+        }
         holdings = [*await call(broker.positions())]
         if not broker.capabilities.positions_include_holdings:
             holdings += await call(broker.holdings())
         looked_up = frozenset(manager.looked_up)
         statement = Statement(reports, trades, holdings, await call(broker.funds()), looked_up)
-        self._missing = _missing(self.book, holdings)
-        manager.open_there = {
-            report.broker_order_id: report for _, report in _ended_here(self.book, reports)
-        }
+        manager.unbooked.compare(_missing(self.book, holdings), filled)
+        manager.unbooked.note_open(
+            {report.broker_order_id: report for _, report in _ended_here(self.book, reports)}
+        )
         explained = tuple(self._expire_forgotten(statement, today))
         return differences(self.book, statement, today), explained
 
@@ -230,7 +221,7 @@ class Reconciliation:
             yield f"order {order_id} of {sent_at.date()} expired at the end of its day"
 
 
-def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...]:
+def differences(book: Book, statement: Statement, today: date) -> tuple[Difference, ...]:
     """Return how a book differs from what its broker says on this day, without an explanation."""
     return (
         *_of_orders(book, statement.orders, statement.looked_up),
@@ -241,18 +232,27 @@ def differences(book: Book, statement: Statement, today: date) -> tuple[str, ...
     )
 
 
-def _of_orders(book: Book, reports: Sequence[OrderReport], looked_up: Set[str]) -> Iterable[str]:
+def _texts(found: Iterable[Difference]) -> tuple[str, ...]:
+    return tuple(each.text for each in found)
+
+
+def _of_orders(
+    book: Book, reports: Sequence[OrderReport], looked_up: Set[str]
+) -> Iterable[Difference]:
     known = {report.broker_order_id for report in reports}
     for order in book.open_orders():
         order_id, state = order.request.order_id, order.state
         if order.broker_order_id not in known and order_id not in looked_up:
-            yield f"order {order_id} is {state} here, but not known to the broker"
+            what = f"order {order_id} is {state} here, but not known to the broker"
+            yield Difference(("order", order_id), what)
     for ended, report in _ended_here(book, reports):
-        yield f"order {ended.request.order_id} is {ended.state} here, {report.state} at the broker"
+        order_id = ended.request.order_id
+        what = f"order {order_id} is {ended.state} here, {report.state} at the broker"
+        yield Difference(("order", order_id), what)
     tags = Counter(report.order_id for report in reports if report.order_id)
     for tag, count in sorted(tags.items()):
         if count > 1 and (tag in book.orders or is_order_id(tag)):
-            yield f"order {tag} is at the broker {count} times"
+            yield Difference(("tag", tag), f"order {tag} is at the broker {count} times")
 
 
 def _ended_here(book: Book, reports: Iterable[OrderReport]) -> list[tuple[Order, OrderReport]]:
@@ -270,22 +270,24 @@ def _ended_here(book: Book, reports: Iterable[OrderReport]) -> list[tuple[Order,
     ]
 
 
-def _of_fills(book: Book, trades: Iterable[TradeReport], today: date) -> Iterable[str]:
+def _of_fills(book: Book, trades: Iterable[TradeReport], today: date) -> Iterable[Difference]:
     reported = {trade.fill.fill_key: trade.fill for trade in trades}
     for fill in book.fills.values():
         if fill.is_provisional or fill.filled_at.date() != today:
             continue
         theirs = reported.get(fill.fill_key)
         if theirs is None:
-            yield f"fill {fill.fill_key} of {fill.quantity} {fill.symbol} is not at the broker"
+            what = f"fill {fill.fill_key} of {fill.quantity} {fill.symbol} is not at the broker"
+            yield Difference(("fill", fill.fill_key), what)
         elif (theirs.quantity, theirs.price) != (fill.quantity, fill.price):
-            yield (
+            what = (
                 f"fill {fill.fill_key} of {fill.symbol}: {fill.quantity} at {fill.price} here,"
                 f" {theirs.quantity} at {theirs.price} at the broker"
             )
+            yield Difference(("fill", fill.fill_key), what)
 
 
-def _of_charges(book: Book, trades: Iterable[TradeReport]) -> Iterable[str]:
+def _of_charges(book: Book, trades: Iterable[TradeReport]) -> Iterable[Difference]:
     """Compare the charges of all trades that the broker states charges of."""
     stated = [trade for trade in trades if trade.charges_amount is not None]
     ours = [book.fills.get(trade.fill.fill_key) for trade in stated]
@@ -299,7 +301,7 @@ def _of_charges(book: Book, trades: Iterable[TradeReport]) -> Iterable[str]:
         ZERO,
     )
     if abs(here - there) > ROUNDING_AMOUNT:
-        yield f"charges: {here:.2f} here, {there:.2f} at the broker"
+        yield Difference(("charges",), f"charges: {here:.2f} here, {there:.2f} at the broker")
 
 
 def _missing(book: Book, holdings: Iterable[Holding]) -> dict[Key, int]:
@@ -312,13 +314,14 @@ def _missing(book: Book, holdings: Iterable[Holding]) -> dict[Key, int]:
     return {key: shares for key, shares in sorted(missing.items()) if shares}
 
 
-def _of_positions(book: Book, holdings: Iterable[Holding]) -> Iterable[str]:
+def _of_positions(book: Book, holdings: Iterable[Holding]) -> Iterable[Difference]:
     for (symbol, product), missing in _missing(book, holdings).items():
         here = book.quantity(symbol, product)
-        yield f"{symbol} {product}: {here} here, {here - missing} at the broker"
+        what = f"{symbol} {product}: {here} here, {here - missing} at the broker"
+        yield Difference(("position", symbol, product), what)
 
 
-def _of_cash(book: Book, statement: Statement, today: date) -> Iterable[str]:
+def _of_cash(book: Book, statement: Statement, today: date) -> Iterable[Difference]:
     """Compare the cash; the trades of others and charges that are still due explain a part."""
     funds = statement.funds
     if funds is None:
@@ -334,4 +337,5 @@ def _of_cash(book: Book, statement: Statement, today: date) -> Iterable[str]:
             ZERO,
         )
     if abs(here - funds.cash_amount) > ROUNDING_AMOUNT:
-        yield f"cash: {here:.2f} here, {funds.cash_amount:.2f} at the broker"
+        what = f"cash: {here:.2f} here, {funds.cash_amount:.2f} at the broker"
+        yield Difference(("cash",), what)

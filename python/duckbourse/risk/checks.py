@@ -274,6 +274,7 @@ class OrderContext(AccountContext):
     The inputs of a pre-trade check: the request, and the account with it and its open entries.
 
     `opens_at` and `closes_at` are the session's and `entries_end_at` is the account's, all in UTC.
+    `unbelieved_seconds` are those by which the machine's clock was set since the session began.
     `replaces` is the order that the request would modify, or None for a new one.
     """
 
@@ -292,6 +293,7 @@ class OrderContext(AccountContext):
         entries_end_at: datetime,
         sessions_behind: int,
         is_stream_ready: bool,
+        unbelieved_seconds: int = 0,
         charges: tuple[Charges, ...] = (),
         replaces: Order | None = None,
     ) -> None:
@@ -310,6 +312,7 @@ class OrderContext(AccountContext):
         self.entries_end_at = entries_end_at
         self.sessions_behind = sessions_behind
         self.is_stream_ready = is_stream_ready
+        self.unbelieved_seconds = unbelieved_seconds
         self.replaces = replaces
 
     @once
@@ -513,6 +516,9 @@ def stream_ready(context: OrderContext) -> None:
 
 
 def session(context: OrderContext) -> None:
+    if context.unbelieved_seconds and not context.is_closing:
+        # one of two clocks is wrong, and with it the time at which all is squared off
+        raise OrderDeniedError("CLOCK", f"set_by_seconds={context.unbelieved_seconds}")
     is_exit = context.is_closing and context.request.reason is not Reason.ENTRY
     # an exit is for the broker to refuse: this machine's clock may be wrong
     if not is_exit and not context.opens_at <= context.now < context.closes_at:

@@ -15,7 +15,13 @@ from duckbourse.orders.journal import open_journal
 from duckbourse.orders.order import Side
 from duckbourse.streaming.prices import Prices
 from duckbourse.trading import last_prices
-from duckbourse.trading.session_folder import SessionFolder, all_recorded, paper_of, sessions_of
+from duckbourse.trading.session_folder import (
+    FEED_OF_TODAY,
+    SessionFolder,
+    all_recorded,
+    paper_of,
+    sessions_of,
+)
 
 
 def move_cash(
@@ -62,12 +68,16 @@ def move_cash(
             note=note,
         )
         if cash_id in book.cash_ids:
-            for event in all_recorded(folder, recorded):
-                if isinstance(event, CashMoved) and event.cash_id == cash_id:
-                    _refuse_another(event, moved)
-            if broker is not None:
-                broker.move_cash(moved)
-            return moved, False
+            booked = [
+                event
+                for event in all_recorded(folder, recorded)
+                if isinstance(event, CashMoved) and event.cash_id == cash_id
+            ]
+            for event in booked:
+                _refuse_another(event, moved)
+                if broker is not None:
+                    broker.move_cash(event)
+            return (booked or [moved])[0], False
         free = free_cash_amount(book, prices)
         if kind is CashKind.WITHDRAWAL and -amount > free:
             raise ConfigurationError(
@@ -85,12 +95,17 @@ def move_cash(
 
 
 def _refuse_date(folder: SessionFolder, value_date: date | None) -> None:
-    first, today = sessions_of(folder)[0], clock.now().astimezone(ZoneInfo(folder.zone_name)).date()
-    if value_date is not None and not first <= value_date <= today:
+    if value_date is None:
+        return
+    first, last = sessions_of(folder)[0], folder.session_date
+    if FEED_OF_TODAY in (folder.options or ""):
+        last = max(last, clock.now().astimezone(ZoneInfo(folder.zone_name)).date())
+    if not first <= value_date <= last:
         raise ConfigurationError(
-            f"no cash can be booked for {value_date}: {folder.account} began on {first}, and"
-            " the future is not known",
-            "give a day since then, or leave --date out",
+            f"no cash can be booked for {value_date}: {folder.account} was traded from {first} to"
+            f" {last}, and what is booked can be traded with at once",
+            "give a day of these, or leave --date out; what comes later is booked once that day"
+            " was traded",
         )
 
 

@@ -29,7 +29,7 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.disk import private, private_folder, wrap_os_error
-from duckbourse.errors import ConfigurationError
+from duckbourse.errors import BourseError, ConfigurationError
 from duckbourse.orders.book import Book
 
 log = structlog.get_logger()
@@ -37,6 +37,9 @@ log = structlog.get_logger()
 FOLDER = "commands"
 PREPARED = ("halt", "square-off")
 HALTS = frozenset(PREPARED)
+# the orders by hand for which there is space on a full disk, and how much for each
+PREPARED_ORDERS = 8
+PREPARED_BYTES = 4096
 # how often a command looks for its answer
 LOOK_SECONDS = 0.02
 # of a command that was prepared, and follows all others
@@ -130,10 +133,16 @@ def prepare(folder: Path) -> None:
         if answer is None or answer.is_final:
             with suppress(OSError):  # whatever is there, the command was answered
                 path.unlink()
+    contents = dict.fromkeys((f"order-{number}" for number in range(PREPARED_ORDERS)), b"")
     for name in PREPARED:
         reason = "requested, and the disk is full"
-        content = Command(name, reason, getpass.getuser(), number=LAST_NUMBER)
-        _write(commands / f"{name}.prepared", msgspec.json.encode(content))
+        command = Command(name, reason, getpass.getuser(), number=LAST_NUMBER)
+        contents[name] = msgspec.json.encode(command)
+    for name, content in contents.items():
+        path = commands / f"{name}.prepared"
+        # one that is there may be the last that the disk has space for
+        if not path.exists() or path.stat().st_size != PREPARED_BYTES:
+            _write(path, _padded(content))
 
 
 def send(
@@ -150,7 +159,8 @@ def send(
     Send a command to the loop of a session; return its file.
 
     It expires after `seconds`, if given. A request id that was used before is asked again. On a
-    full disk a prepared command is sent instead, without the reason.
+    full disk it is written over a prepared file; if that needs space too, a prepared halt is sent
+    as it is, without the reason.
     """
     commands = folder / FOLDER
     try:
@@ -179,17 +189,43 @@ def send(
         _write(draft, content)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        prepared = commands / f"{name}.prepared"
-        if error.errno != errno.ENOSPC or not prepared.exists():
-            raise wrap_os_error(error, commands) from error
+        prepared = next(iter(sorted(commands.glob(f"{name}*.prepared"))), None)
+        if error.errno != errno.ENOSPC or prepared is None:
+            raise _unsent(error, commands, name) from error
+        try:
+            _write_over(prepared, content)
+        except OSError as again:
+            if name not in PREPARED:
+                raise _unsent(again, commands, name) from again
         draft = prepared
     draft.rename(path)
     return path
 
 
+def _unsent(error: OSError, commands: Path, name: str) -> BourseError:
+    found = wrap_os_error(error, commands)
+    if error.errno != errno.ENOSPC or name in PREPARED:
+        return found
+    remedy = "`./bourse square-off` works on a full disk, and closes all"
+    return type(found)(str(found), f"{found.remedy}; {remedy}")
+
+
 def _write(path: Path, content: bytes) -> None:
     with open(path, "wb", opener=private) as file:
         file.write(content)
+
+
+def _write_over(path: Path, content: bytes) -> None:
+    """Write over what a file has, which takes no space that it does not have already."""
+    if len(content) > PREPARED_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with path.open("r+b") as file:
+        file.write(_padded(content))
+        file.truncate()
+
+
+def _padded(content: bytes) -> bytes:
+    return content.ljust(PREPARED_BYTES)
 
 
 def _read_answer(path: Path) -> Answer | None:
@@ -313,7 +349,11 @@ class Inbox:
         return found
 
     def answer(self, command: Command, answer: Answer) -> None:
-        """Answer a command; one that cannot be answered, such as on a full disk, is done too."""
+        """
+        Answer a command; one that cannot be answered is done too.
+
+        On a full disk, the answer is written over the command.
+        """
         log.info(
             "command",
             command=command.name,
@@ -324,9 +364,27 @@ class Inbox:
         )
         path = self._commands / f"{command.request_id}.answer"
         draft = path.with_suffix(".answering")
+        taken, content = path.with_suffix(".taken"), msgspec.json.encode(answer)
         try:
-            _write(draft, msgspec.json.encode(answer))
+            _write(draft, content)
             draft.rename(path)
         except OSError as error:
-            log.warning("command not answered", error=str(error))
-        path.with_suffix(".taken").unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            if not _answered_over(taken, path, content):
+                log.warning("command not answered", error=str(error))
+        with suppress(OSError):
+            taken.unlink(missing_ok=True)
+
+
+def _answered_over(taken: Path, answer: Path, content: bytes) -> bool:
+    """Write an answer over the command, or over the one before; return whether that was done."""
+    try:
+        if taken.exists():
+            _write_over(taken, content)
+            taken.rename(answer)
+        else:
+            _write_over(answer, content)
+    except OSError:
+        return False
+    return True

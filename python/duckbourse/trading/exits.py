@@ -99,11 +99,8 @@ class ExitManager:
         prices: LastPrices,
         publication: Callable[[], Publication],
         patience_seconds: float | None = None,
-        may_be_lifted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._manager = manager
-        # whether a start would lift the state of now, unlike one that an exit asks for
-        self._may_be_lifted = may_be_lifted
         self._prices = prices
         self._publication = publication
         # where the broker can rest a stop, what closes a position while the loop is down
@@ -179,7 +176,7 @@ class ExitManager:
     def _settled_stops(self) -> Set[str]:
         """Return the entries whose stops are as they should be: nothing has changed since."""
         manager = self._manager
-        known = self.book.event_count, dict(manager.missing), set(manager.open_there)
+        known = self.book.event_count, manager.unbooked.state()
         publication = self._publication()
         if known != self._settled_by or publication is not self._settled_in:
             self._settled_by, self._settled_in = known, publication
@@ -297,13 +294,10 @@ class ExitManager:
                 self._failures[what, order_id] = repr(error)
                 log.exception("failed", what=what, order_id=order_id)
             handle(error)
-            if self.book.state is TradingState.ACTIVE or self._may_be_lifted():
-                order = self.book.orders.get(order_id)
-                of = f" of {order.request.symbol}" if order else ""
-                reason = f"{what}{of} failed: {error!r}"
-                is_halted = self.book.state is TradingState.HALTED
-                state = TradingState.HALTED if is_halted else TradingState.REDUCING
-                self._manager.set_state(state, reason, "exits")
+            order = self.book.orders.get(order_id)
+            of = f" of {order.request.symbol}" if order else ""
+            reason = f"{what}{of} failed: {error!r}"
+            self._manager.downgrade(TradingState.REDUCING, reason, "exits")
         else:
             self._failures.pop((what, order_id), None)
 
@@ -457,12 +451,14 @@ class ExitManager:
 
     def close_excess(self) -> None:
         """
-        Close what exits sold or bought beyond what was held; call this when the broker says so too.
+        Close what exits sold or bought beyond what was held, where the broker says so too.
 
-        The order that went too far takes the place of the entry.
+        Call this after a comparison. The order that went too far takes the place of the entry.
         """
         for order in self.book.held_entries():
-            if order.request.reason is not Reason.ENTRY:
+            request = order.request
+            differs = self._manager.unbooked.differs((request.symbol, request.product))
+            if request.reason is not Reason.ENTRY and not differs:
                 self.close(order, Reason.OVERFILL)
 
     def flatten_reason(self, entry: Order) -> Reason | None:
@@ -562,6 +558,9 @@ class ExitManager:
     async def _try(self, entry_id: str, work: Work) -> None:
         seconds = clock.session_seconds()
         self._count_refusals(entry_id, work)
+        if self._manager.unbooked.awaits_comparison(entry_id):
+            work.detail = "more is filled than was ordered: the broker is asked what it holds"
+            return
         entry = self.book.orders[entry_id]
         quantity = self._closable(entry, work)
         if seconds < work.next_try_at or not quantity or not self._has_turn(entry_id, work):
@@ -630,9 +629,7 @@ class ExitManager:
         return False
 
     def _halt(self, reason: str) -> None:
-        """Halt, unless a halt stands that no start lifts."""
-        if self.book.state is not TradingState.HALTED or self._may_be_lifted():
-            self._manager.set_state(TradingState.HALTED, reason, "exits")
+        self._manager.downgrade(TradingState.HALTED, reason, "exits")
 
     def _count_refusals(self, entry_id: str, work: Work) -> None:
         """Count each try that was denied, rejected or not placed; a filled one ends their row."""

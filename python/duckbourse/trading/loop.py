@@ -4,11 +4,10 @@ The trading loop: ticks in; exits, strategy and checks; orders out; and the brok
 Each batch of ticks is handled in this order: record and scan the ticks, update prices, handle
 commands, check the square-off time and the daily loss, evaluate exits, then cancel entries and ask
 the strategies for orders. The broker's updates are handled as they come. An exit may wait for the
-broker's answer to its own stop, until that times out, and for that to nothing else. Nor does it
-depend on the strategies, the recorder and the scans: exits run also when one of these fails.
-Commands from outside (halt,
-resume, square off) are files in the account's folder, so they reach a loop that is too busy to
-listen and outlive one that was killed.
+broker's answer to its own stop, until that times out, and for no other answer. It depends on no
+strategy, recorder or scan either: exits run also when one of these fails. Commands from outside
+(halt, resume, square off) are files in the account's folder, so they reach a loop that is too busy
+to listen and outlive one that was killed.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import asyncio
 import math
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -33,6 +33,7 @@ from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.bus import DataIngested, LimitBreached, Message, SignalGenerated
 from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.downgrade import BY_STRATEGIES
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
@@ -76,6 +77,8 @@ ANSWER_PATIENCE_SECONDS = 0.05
 LOST_SECONDS = 3.0
 # how often the book is compared with such a broker
 RECONCILE_SECONDS = 15.0
+# and how often at most while it has fills of more than was ordered
+MIN_RECONCILE_SECONDS = 1.0
 # after so long without a comparison nothing is opened any more
 BLIND_SECONDS = 60.0
 # a loop that has passed none of its steps for so long stands still
@@ -86,8 +89,6 @@ REOPEN_SECONDS = 30.0
 MIN_REOPEN_SECONDS = 1.0
 # how often the last prices are written for the commands beside the loop
 PRICES_SECONDS = 1.0
-# who stops opening when the last strategy has failed
-BY_STRATEGIES = "strategies"
 # how often to look for a newer publication
 REFRESH_SECONDS = 1.0
 
@@ -168,6 +169,8 @@ class Trader:
             publication.limits.max_tick_move_pct,
         )
         self.tick_count = 0
+        # the instant of the last batch that was handled as a whole
+        self.handled_at: datetime | None = None
         # ticks outside the session's hours, late or not believed: recorded, but not traded on,
         # except that exits go by the quote of a symbol that has not traded in the session
         self.stray_tick_count = 0
@@ -194,9 +197,7 @@ class Trader:
         self._ticked_at: float | None = None
         is_simulated = manager.broker.capabilities.is_simulated
         patience = None if is_simulated else ANSWER_PATIENCE_SECONDS
-        self.exits = ExitManager(
-            manager, self.prices, lambda: self.publication, patience, self._may_be_lifted
-        )
+        self.exits = ExitManager(manager, self.prices, lambda: self.publication, patience)
         # everything else that is sent
         self._calls = Calls(patience)
         self.by_hand = HandOrders(manager, self.exits, self._context, self._inbox)
@@ -210,6 +211,7 @@ class Trader:
         self._lost_at = clock.elapsed_seconds()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled_at = self._compared_at = clock.elapsed_seconds()
+        self._wanted_at = -math.inf
         # why the last comparison with the broker failed, if it did
         self.comparison_problem = ""
 
@@ -241,7 +243,7 @@ class Trader:
                 self.reconciliation.halt()
             elif (
                 self.book.state is TradingState.ACTIVE
-                or self.reconciliation.may_be_lifted
+                or self.manager.standing.ends_with_agreement
                 or self.book.state_by == BY_STRATEGIES  # they are asked again
             ):
                 self.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
@@ -293,7 +295,7 @@ class Trader:
                     break
                 except BrokerError as error:
                     failure = error
-                    self.manager.set_state(TradingState.HALTED, str(error), "feed")
+                    self.manager.downgrade(TradingState.HALTED, str(error), "feed")
                     goes_on = await self._look_after_what_is_open(REOPEN_SECONDS)
                 except FeedFailed as error:
                     failure = error
@@ -355,7 +357,7 @@ class Trader:
             self._show()
 
     def _note_feed_failure(self, error: FeedFailed) -> None:
-        self._downgrade_to(TradingState.REDUCING, str(error), "feed")
+        self.manager.downgrade(TradingState.REDUCING, str(error), "feed")
         if not self._has_feed_failed:  # since its last tick
             self._has_feed_failed = True
             log.error("feed failed", exc_info=error)
@@ -421,6 +423,7 @@ class Trader:
         with self._unharmed_by("the ticks"):
             await self._update_prices(records)
         await self._step()
+        self.handled_at = clock.now()
         with self._unharmed_by("metrics"):
             self.on_pass(clock.elapsed_seconds() - began)
 
@@ -451,7 +454,7 @@ class Trader:
             if not self.unrecorded_tick_count:
                 log.error("ticks are not recorded", error=str(error))
             self.unrecorded_tick_count += len(records)
-            self._downgrade_to(TradingState.HALTED, str(error), "recorder")
+            self.manager.downgrade(TradingState.HALTED, str(error), "recorder")
 
     def _of_session(self, records: Records) -> Records:
         opens, closes = map(microseconds, (self.publication.opens_at, self.publication.closes_at))
@@ -475,7 +478,7 @@ class Trader:
         except BaseException as error:  # whatever it is, scanning stops and exits continue
             raise_interruption(error)
             log.exception("scan failed")
-            self._downgrade_to(TradingState.REDUCING, f"a scan failed: {error}", "scans")
+            self.manager.downgrade(TradingState.REDUCING, f"a scan failed: {error}", "scans")
             self.scans = None
             return
         if found:
@@ -540,27 +543,13 @@ class Trader:
 
     def _on_failure(self, what: str, error: BaseException) -> None:
         log.error("failed", what=what, exc_info=error)
-        self._downgrade_to(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
-
-    def _may_be_lifted(self) -> bool:
-        """Return whether a start would lift the state of now without a person."""
-        return self.reconciliation.may_be_lifted or (
-            self.book.state is TradingState.REDUCING and self.book.state_by == BY_STRATEGIES
-        )
-
-    def _downgrade_to(self, state: TradingState, reason: str, by: str) -> None:
-        # what strategies have reduced is lifted by a start, and other reasons are not
-        is_of_strategies = self.book.state is TradingState.REDUCING and (
-            self.book.state_by == BY_STRATEGIES != by
-        )
-        if self.book.state is TradingState.ACTIVE or is_of_strategies:
-            self.manager.set_state(state, reason, by)
+        self.manager.downgrade(TradingState.REDUCING, f"{what} failed: {error!r}", "loop")
 
     def _on_strategy_failed(self, message: Message[events.StrategyFailed]) -> None:
         if self.strategies.have_all_failed:
             failed = message.event
             reason = f"the strategy {failed.strategy} failed: {failed.detail}"
-            self._downgrade_to(TradingState.REDUCING, reason, BY_STRATEGIES)
+            self.manager.downgrade(TradingState.REDUCING, reason, BY_STRATEGIES)
 
     def on_health(self, what: str, is_healthy: bool, symbols: tuple[str, ...]) -> None:
         """
@@ -759,6 +748,7 @@ class Trader:
                 entries_end_at=self.publication.entries_end_at,
                 sessions_behind=self.publication.sessions_behind,
                 is_stream_ready=not self.is_awaited(request.symbol),
+                unbelieved_seconds=round(clock.unbelieved_seconds()),
                 charges=self.publication.charges,
                 replaces=replaces,
             ),
@@ -815,10 +805,12 @@ class Trader:
 
         A simulated one loses nothing: it is asked where the fate of an order is unknown.
         """
-        if clock.elapsed_seconds() - self._reconciled_at < RECONCILE_SECONDS or (
-            self._reconciling and not self._reconciling.done()
-        ):
+        is_wanted = self.manager.unbooked.wants_comparison
+        is_wanted &= clock.session_seconds() - self._wanted_at >= MIN_RECONCILE_SECONDS
+        is_due = clock.elapsed_seconds() - self._reconciled_at >= RECONCILE_SECONDS or is_wanted
+        if not is_due or (self._reconciling and not self._reconciling.done()):
             return
+        self._wanted_at = clock.session_seconds()
         is_simulated = self.manager.broker.capabilities.is_simulated
         if not is_simulated or any(
             order.state is State.UNKNOWN for order in self.book.open_orders()
@@ -828,22 +820,23 @@ class Trader:
 
     async def _compare(self) -> None:
         try:
-            found = await self.reconciliation.repeat()
+            await self.reconciliation.repeat()
         except BrokerError as error:  # one answer may be lost
             log.warning("not reconciled", error=str(error))
             if clock.elapsed_seconds() - self._compared_at >= BLIND_SECONDS:
                 self.comparison_problem = f"the broker does not say what it holds: {error}"
         except BaseException as error:  # whatever it is: positions are open
             raise_interruption(error)
-            log.exception("not reconciled")
-            self.comparison_problem = f"not compared with the broker: {error!r}"
+            problem = f"not compared with the broker: {error!r}"
+            if problem != self.comparison_problem:  # one that lasts is logged once
+                log.exception("not reconciled")
+            self.comparison_problem = problem
         else:
             self._compared_at = clock.elapsed_seconds()
             self.comparison_problem = ""
-            if not found:
-                self.exits.close_excess()
+            self.exits.close_excess()
         if self.comparison_problem:
-            self._downgrade_to(TradingState.REDUCING, self.comparison_problem, "loop")
+            self.manager.downgrade(TradingState.REDUCING, self.comparison_problem, "loop")
 
     def _cancel_entries(self) -> None:
         """
@@ -884,13 +877,11 @@ class Trader:
             self.flatten(Reason.SQUARE_OFF)
         lost = self.book.session_start_amount - self._holdings.equity_amount(self.book)
         most = self.book.session_start_amount * self.publication.limits.max_daily_loss_pct / 100
-        if lost < most:
+        if lost <= 0 or lost < most:
             return
         self.flatten(Reason.DAILY_LOSS)
-        if self.book.state is not TradingState.HALTED or self.reconciliation.may_be_lifted:
-            self.manager.set_state(
-                TradingState.HALTED, f"loss={lost:.2f}, max_loss={most:.2f}", "daily loss"
-            )
+        reason = f"loss={lost:.2f}, max_loss={most:.2f}"
+        self.manager.downgrade(TradingState.HALTED, reason, "daily loss")
 
     async def _obey_order(self, command: Command, wanted: OrderByHand) -> None:
         self.exits.retry_now()
@@ -927,7 +918,7 @@ class Trader:
             case "square-off":
                 if self.book.state is not TradingState.HALTED:
                     set_state(TradingState.REDUCING, command.reason, command.by)
-                elif self.reconciliation.may_be_lifted:  # no start ends what a person wants
+                elif self.manager.standing.ends_with_agreement:  # no start ends what a person wants
                     set_state(TradingState.HALTED, command.reason, command.by)
                 else:  # another halt, for the reason that stands
                     set_state(TradingState.HALTED, self.book.state_reason, self.book.state_by)

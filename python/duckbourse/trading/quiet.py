@@ -90,6 +90,7 @@ class Holdings:
         self._are_all_fed = True
         self._priced: Places = np.empty(0, np.intp)
         self._quantities: list[int] = []
+        self._is_plain = True
         # cash and what has no last price in this feed
         self._fixed_amount = Decimal(0)
 
@@ -101,6 +102,8 @@ class Holdings:
         places = [found for each in self.symbols if (found := place(each)) is not None]
         self._places = np.array(places, np.intp)
         self._are_all_fed = len(places) == len(self.symbols)
+        # of trades that were not what was ordered, a gain does not count
+        self._is_plain = not book.has_odd_trades
         held = [(place(each.symbol), each) for each in book.open_positions()]
         self._fixed_amount = book.cash_amount + sum(
             (book.amount(each, {}) for found, each in held if found is None), Decimal(0)
@@ -114,7 +117,7 @@ class Holdings:
         """Return what `Book.equity_amount` does at the last prices."""
         self._follow(book)
         prices = self._prices.latest(self._priced).price.tolist()
-        if not all(prices):  # a mark, or the cost, takes the place of a price
+        if not self._is_plain or not all(prices):  # a mark, or the cost, takes the place of a price
             return book.equity_amount(self._prices)
         return self._fixed_amount + decimal_price(sum(map(mul, self._quantities, prices)))
 

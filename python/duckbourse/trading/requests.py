@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from duckbourse.errors import BourseError, ConfigurationError, TradingError
+from duckbourse.errors import BourseError, ConfigurationError, JournalError, TradingError
 from duckbourse.trading.commands import Answer, listed, send, withdraw
 from duckbourse.trading.session_folder import (
     SessionFolder,
+    folder_of,
     has_ended,
     interruption,
     is_traded,
@@ -22,9 +23,30 @@ LOOP_ANSWER_SECONDS = 10.0
 
 
 def send_request(session: SessionFolder, name: str, reason: str) -> Path:
-    """Send a halt, a square-off or a resume, which lifts what halts the account by now."""
-    lifts = tuple(read(session)[0].halts) if name == "resume" else None
+    """
+    Send a halt, a square-off or a resume, which lifts what halts the account by now.
+
+    None of them needs the book: of one that cannot be read, a resume lifts no halt that nobody saw.
+    """
+    lifts: tuple[str, ...] | None = None
+    if name == "resume":
+        lifts = ()
+        with suppress(JournalError):
+            lifts = tuple(read(session)[0].halts)
     return send(session.path, name, reason, lifts=lifts)
+
+
+def lifted_by(account: str) -> str:
+    """Return what lifts the halt of an account, in words: a resume that waits already, or one."""
+    if is_resume_waiting(folder_of(account)):
+        return "a resume waits, and the account's next session acts on it at its start"
+    return f"`./bourse resume --account {account}` lifts it"
+
+
+def is_resume_waiting(folder: Path) -> bool:
+    """Return whether a resume is the last request that an account's next loop acts on."""
+    asked = [each.name for each in listed(folder) if each.name != "order"]
+    return asked[-1:] == ["resume"]
 
 
 def outcome(

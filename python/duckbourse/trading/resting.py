@@ -13,7 +13,8 @@ notified if no other may take its place, since the price band of today leaves no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -22,9 +23,9 @@ from msgspec.structs import replace
 
 from duckbourse import clock
 from duckbourse.orders import events
-from duckbourse.orders.book import NEVER_FILLED, Book
+from duckbourse.orders.book import Book
 from duckbourse.orders.denial import OrderDeniedError
-from duckbourse.orders.lifecycle import TRIGGERED
+from duckbourse.orders.lifecycle import TRIGGERED, State
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Order, OrderType, Reason, Request, Side
 from duckbourse.risk import exits
@@ -46,6 +47,10 @@ class Refusals:
 
     count: int = 0
     next_try_at: float = 0.0
+    pause: float = 0.0
+    # whether the last one refused to move a stop, which rests all the same
+    is_of_move: bool = False
+    rests_since: float = math.inf
 
 
 class RestingStops:
@@ -58,6 +63,12 @@ class RestingStops:
         self._prices = prices
         self._instrument = instrument
         self._refusals: dict[str, Refusals] = {}
+        # the stops that ended, each of which counts once; those before this process do not count
+        self._counted = {
+            order_id for order_id, order in manager.book.orders.items() if not order.state.is_live
+        }
+        # the stops that were taken back from here
+        self._taken_back: set[str] = set()
         # the exits of which an entry's stop rests at the broker
         self._resting_for: dict[str, Exits] = {}
 
@@ -93,11 +104,14 @@ class RestingStops:
         trigger = self._trigger(entry)
         live = [order for order in self.book.exits_of(entry_id) if order.state.is_live]
         quantity = self._left(entry)
+        self._count_refusals(entry_id, live)
         if live:
             return await self._keep_in_step(entry, live[-1], quantity, trigger)
         if trigger is None or not quantity:
             return True
         if self._manager.closing_there(entry) or self._is_pausing(entry_id):
+            return False
+        if self._manager.unbooked.awaits_comparison(entry_id):
             return False
         if not self._manager.pace.has_turn(is_urgent=entry_id not in self._refusals):
             return False
@@ -112,30 +126,54 @@ class RestingStops:
                 reason=Reason.STOP,
             )
         )
-        if order.state in NEVER_FILLED:
-            self._pause(entry_id)
-            log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)
-        else:
-            self._refusals.pop(entry_id, None)
-            self._resting_for[entry_id] = wanted
+        self._resting_for[entry_id] = wanted
+        self._count_refusals(entry_id, [order] if order.state.is_live else [])
         return False
+
+    def _count_refusals(self, entry_id: str, live: Sequence[Order]) -> None:
+        """
+        Count each stop that the broker did not keep, whenever it says so, and pause after it.
+
+        Their row ends with one that has rested for as long as the pause before it was.
+        """
+        now = clock.session_seconds()
+        refusals = self._refusals.get(entry_id)
+        if refusals and not refusals.is_of_move and now - refusals.rests_since >= refusals.pause:
+            del self._refusals[entry_id]
+        for order in self.book.exits_of(entry_id):
+            order_id = order.request.order_id
+            is_kept = order.request.order_type is not OrderType.SL or order.state.is_live
+            if is_kept or order_id in self._counted:
+                continue
+            self._counted.add(order_id)
+            if not order.filled_quantity and order_id not in self._taken_back:
+                self._pause(entry_id)
+                log.warning("no stop rests at the broker", entry_id=entry_id, reason=order.message)
+        if (refusals := self._refusals.get(entry_id)) is not None:
+            is_there = bool(live) and live[-1].state is State.TRIGGER_PENDING
+            refusals.rests_since = min(refusals.rests_since, now) if is_there else math.inf
+
+    async def _take_back(self, order: Order) -> None:
+        self._taken_back.add(order.request.order_id)
+        await self._manager.cancel(order.request.order_id)
 
     def _is_pausing(self, entry_id: str) -> bool:
         refusals = self._refusals.get(entry_id)
         return refusals is not None and clock.session_seconds() < refusals.next_try_at
 
-    def _pause(self, entry_id: str) -> None:
+    def _pause(self, entry_id: str, *, is_of_move: bool = False) -> None:
         """Wait before the next try, longer after each refusal in a row."""
         refusals = self._refusals.setdefault(entry_id, Refusals())
-        pause = STOP_RETRY_SECONDS[min(refusals.count, len(STOP_RETRY_SECONDS) - 1)]
+        refusals.pause = STOP_RETRY_SECONDS[min(refusals.count, len(STOP_RETRY_SECONDS) - 1)]
+        refusals.is_of_move = is_of_move
         refusals.count += 1
-        refusals.next_try_at = clock.session_seconds() + pause
+        refusals.next_try_at = clock.session_seconds() + refusals.pause
 
     async def _cancel_what_rests(self, entry_id: str) -> bool:
         """Cancel the stop of an entry that has none any more; return whether there was none."""
         resting = [order for order in self.book.exits_of(entry_id) if order.is_resting]
         for order in resting:
-            await self._manager.cancel(order.request.order_id)
+            await self._take_back(order)
         return not resting
 
     async def _keep_in_step(
@@ -146,7 +184,7 @@ class RestingStops:
         if is_busy or order.broker_order_id is None or not order.is_resting:
             return True
         if not quantity:
-            await self._manager.cancel(request.order_id)
+            await self._take_back(order)
             return False
         instrument = self._instrument(request.symbol)
         wanted = order.filled_quantity + min(quantity, instrument.freeze_quantity or quantity)
@@ -181,13 +219,13 @@ class RestingStops:
             self._resting_for[entry_id] = entry.request.exits or Exits()
             self._refusals.pop(entry_id, None)
         else:
-            self._pause(entry_id)
+            self._pause(entry_id, is_of_move=True)
         is_modified = now.is_modify_pending or now.request.quantity <= wanted
         if is_too_large and now.is_resting and not is_modified:
             refusal = refusal or now.message or "the broker did not make it smaller"
         if not refusal:
             return False
-        await self._manager.cancel(request.order_id)  # if there may be one, another follows
+        await self._take_back(order)  # if there may be one, another follows
         log.warning("a stop is taken back", order_id=request.order_id, reason=refusal)
         if trigger is None:
             self._manager.record(

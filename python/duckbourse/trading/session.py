@@ -21,7 +21,7 @@ from duckbourse.disk import private, private_folder
 from duckbourse.errors import BrokerError, ConfigurationError
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.broker import Broker
-from duckbourse.orders.events import Event, TradingState
+from duckbourse.orders.events import Event, LoopStopped, TradingState
 from duckbourse.orders.journal import FolderLock, Journal, open_journal
 from duckbourse.orders.manager import GRACE_SECONDS, Manager
 from duckbourse.plugins import raise_interruption
@@ -39,7 +39,7 @@ from duckbourse.trading.scans import LiveScans
 from duckbourse.trading.session_folder import LOG, traded_until, what_is_held, what_is_open
 from duckbourse.trading.strategy import SignalStrategy, Strategy
 from duckbourse.trading.subscribers import Subscriber, subscribe
-from duckbourse.trading.watchdog import watched
+from duckbourse.trading.watchdog import Place, watched
 from duckbourse.words import counted
 
 log = structlog.get_logger()
@@ -153,7 +153,9 @@ class TradingSession:
                 scans.publish = trader.publish
             # how a session began is recorded before anybody is notified
             begun = recorded if until is None else ()
-            notify = stack.enter_context(_monitoring(trader, config.metrics_port, begun))
+            notify = stack.enter_context(
+                _monitoring(trader, config.folder, config.metrics_port, begun)
+            )
             subscribe(config.subscribers, manager.bus)
             yield TradingSession(trader, broker, journal, notify)
 
@@ -178,8 +180,15 @@ class TradingSession:
                 await self.trader.run()
             return differences
         finally:
+            self._note_stop()
             self.trader.write_prices()
             await self.broker.disconnect()
+
+    def _note_stop(self) -> None:
+        """Note up to where a replay was traded, so that no tick of it is shown twice."""
+        at = self.trader.handled_at
+        if at is not None and not self.trader.book.has_ended:
+            self.trader.manager.record(LoopStopped(at=at))
 
     async def _started(self) -> tuple[str, ...]:
         try:
@@ -262,7 +271,7 @@ def _clock_of(feed: Feed) -> AbstractContextManager[None]:
 
 @contextmanager
 def _monitoring(
-    trader: Trader, port: int | None, begun: Sequence[Event]
+    trader: Trader, folder: Path, port: int | None, begun: Sequence[Event]
 ) -> Iterator[Callable[[str], None]]:
     account = trader.publication.limits.account
     book = trader.book
@@ -299,7 +308,7 @@ def _monitoring(
         notify(text)
 
     try:
-        with watched(trader, say):
+        with watched(trader, say, Place(folder, say).look):
             yield notify
     finally:
         notifier.close()

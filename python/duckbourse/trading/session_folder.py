@@ -29,7 +29,7 @@ from duckbourse import clock, disk, state
 from duckbourse.brokers.opening import BrokerSetup, broker_of
 from duckbourse.brokers.paper import FILE as PAPER
 from duckbourse.brokers.paper import PaperBroker
-from duckbourse.errors import BourseError, ConfigurationError, JournalCorrupt
+from duckbourse.errors import BourseError, ConfigurationError, JournalCorrupt, NotApplicable
 from duckbourse.names import did_you_mean
 from duckbourse.orders import events
 from duckbourse.orders.book import NOT_STARTED, Book, rebuild_book
@@ -39,9 +39,12 @@ from duckbourse.orders.journal import (
     FolderLock,
     archive_rows,
     begin_again,
+    holder,
     lock_folder,
     read_archive,
     read_journal,
+    read_link,
+    read_opening,
 )
 from duckbourse.orders.order import Product, Reason
 from duckbourse.orders.positions import CorporateAction
@@ -53,6 +56,8 @@ from duckbourse.words import shares
 SESSION_FILE = "session.json"
 LOG = "trade.log"
 FEED_OF_TODAY = "--feed zerodha"
+SIMULATED = "--feed simulated"
+NOT_WHOLE_REMEDY = "restore it from a backup, which `./bourse restore --help` explains"
 # an account is a folder, and never a path or a pattern
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # what says nothing of how much of a session was traded
@@ -329,7 +334,7 @@ def _actions_due(
     averages = {entered.request.symbol: entered.average_price for entered in book.held_entries()}
     averages |= {held.symbol: held.average_price for held in book.open_positions()}
     found: list[events.CorporateActionApplied | events.CorporateActionMissed] = []
-    since = _Since(folder, book.session_date)
+    since = _Since(folder, book)
     for action in sorted(publication.actions, key=lambda each: each.order):
         symbol = action.symbol
         if (
@@ -339,7 +344,7 @@ def _actions_due(
         ):
             continue
         if action.ex_date <= book.session_date:
-            if not book.was_held(symbol, since.first(action.ex_date)):
+            if not since.was_held(symbol, action.ex_date):
                 continue  # all that is held was opened without it
             if since.is_traded(symbol, action.ex_date):
                 found.append(events.CorporateActionMissed(at=at, action=action))
@@ -358,9 +363,10 @@ def _actions_due(
 class _Since:
     """What the sessions of an account traded from a day on, to its last session."""
 
-    def __init__(self, folder: SessionFolder, last: date | None) -> None:
+    def __init__(self, folder: SessionFolder, book: Book) -> None:
         self._path = folder.path
-        self._last = last
+        self._last = book.session_date
+        self._book = book
         self._archived = _archived(folder.path)
 
     def _sessions(self, day: date) -> list[date]:
@@ -372,9 +378,21 @@ class _Since:
         path = self._archived.get(session)
         return read_archive(path) if path else read_journal(self._path)
 
-    def first(self, day: date) -> date:
-        """Return the first session from this day on."""
-        return self._sessions(day)[0]
+    def was_held(self, symbol: str, day: date) -> bool:
+        """
+        Return whether a symbol was held when the first session from this day on began.
+
+        Raise JournalCorrupt if that depends on a session that is missing in the archive.
+        """
+        if not any(last >= day for _, last in self._book.overnight.get(symbol, ())):
+            return False
+        for gap in missing_sessions(self._path, since=day):
+            raise JournalCorrupt(
+                f"the archived session {gap} of {self._path.name} is missing, and so nobody knows"
+                f" whether {symbol} was traded after its corporate action on {day}",
+                NOT_WHOLE_REMEDY,
+            )
+        return self._book.was_held(symbol, self._sessions(day)[0])
 
     def is_traded(self, symbol: str, day: date) -> bool:
         """Return whether a symbol was traded in a session from this day on."""
@@ -383,6 +401,53 @@ class _Since:
             for session in self._sessions(day)
             for event in self._read(session)
         )
+
+
+def missing_sessions(path: Path, *, since: date | None = None) -> list[date]:
+    """
+    Return the sessions that the archive of an account lacks, newest first, from a day on.
+
+    Each session names the one before it, so they are one chain. Of one that is damaged, that is
+    the one before it in the archive.
+    """
+    archived, found = _archived(path), []
+    wanted = _before(read_journal(path)[:1])
+    while wanted is not None and (since is None or wanted >= since):
+        earlier = max((day for day in archived if day < wanted), default=None)
+        if wanted not in archived:
+            found.append(wanted)
+            wanted = earlier
+            continue
+        with suppress(JournalCorrupt):
+            earlier = _before([read_opening(archived[wanted])])
+        wanted = earlier
+    return found
+
+
+def _before(opening: Sequence[Event]) -> date | None:
+    """Return the session before the one that begins with these events."""
+    first = opening[0] if opening else None
+    return first.carried.session_date if isinstance(first, events.AccountCarried) else None
+
+
+def faults_of_history(folder: SessionFolder) -> list[str]:
+    """Return what is missing or damaged of the sessions of an account before the last one."""
+    path = folder.path
+    found = [f"the archived session {day} is missing" for day in missing_sessions(path)]
+    end, checksum = 1, 0
+    for day, file in sorted(_archived(path).items()):
+        try:
+            link = read_link(file)
+        except JournalCorrupt as error:
+            found.append(str(error))
+            continue
+        # what --fresh discarded is a gap in the numbers, and none in the history
+        is_next = link.first_row == end and link.checksum_before == checksum
+        if not (is_next or link.first_row > end):
+            found.append(f"the archived session {day} does not follow the one before it")
+            continue
+        end, checksum = link.first_row + link.rows, link.checksum
+    return [f"{each}: {NOT_WHOLE_REMEDY}" for each in found]
 
 
 def left_open(folder: SessionFolder, before: Book) -> str:
@@ -405,8 +470,7 @@ def left_open(folder: SessionFolder, before: Book) -> str:
 
 def late_actions(folder: SessionFolder, recorded: Sequence[Event]) -> list[str]:
     """Return what a session's start made of actions that arrived after their ex-date."""
-    opening = recorded[0] if recorded else None
-    before = opening.carried.session_date if isinstance(opening, events.AccountCarried) else None
+    before = _before(recorded)
     return [
         _missed(folder, event.action)
         if isinstance(event, events.CorporateActionMissed)
@@ -457,6 +521,12 @@ def _before_session(
     folder: SessionFolder, recorded: Sequence[Event]
 ) -> tuple[Carried, tuple[events.CashMoved, ...]]:
     """Return the account as it stood before a session, and the cash that was moved since."""
+    for gap in missing_sessions(folder.path, since=folder.session_date):
+        raise JournalCorrupt(
+            f"the archived session {gap} of {folder.account} is missing, and so nobody knows how"
+            f" the account stood before {folder.session_date}",
+            NOT_WHOLE_REMEDY,
+        )
     sessions = {
         day: path for day, path in _archived(folder.path).items() if day >= folder.session_date
     }
@@ -503,7 +573,7 @@ def preview(publication: Publication, broker: str, *, fresh: bool = False) -> Pr
     last, carried, moved = before.session_date, before.carried(), tuple[events.CashMoved, ...]()
     note = ""
     if last is not None and day <= last:
-        if day == last and not (fresh or is_held or before.has_ended):
+        if day == last and not (fresh or is_held or has_ended(folder, recorded)):
             until = traded_until(recorded)
             note = f"{account} was interrupted on {day}: this goes on from there" if until else ""
             return Preview(before, until, note)
@@ -589,8 +659,7 @@ def _refuse_lost_history(folder: SessionFolder) -> None:
 
 
 def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> None:
-    started = [event for event in recorded if isinstance(event, events.SessionStarted)]
-    options = started[-1].options if started else None
+    options = _options_of(recorded)
     if options is None or options == folder.options or traded_until(recorded) is None:
         return
     again = resumption(replace(folder, options=options))
@@ -599,6 +668,17 @@ def _refuse_other_options(folder: SessionFolder, recorded: Iterable[Event]) -> N
         f" {options or 'no options'} before, not with {folder.options or 'none'}",
         f"`{again}` resumes that; --fresh discards it, and another --account leaves it alone",
     )
+
+
+def _options_of(recorded: Iterable[Event]) -> str | None:
+    started = [event for event in recorded if isinstance(event, events.SessionStarted)]
+    return started[-1].options if started else None
+
+
+def options_of(folder: SessionFolder, recorded: Iterable[Event]) -> str:
+    """Return the options of `./bourse trade` that traded a session, as far as they are known."""
+    options = _options_of(recorded)
+    return (folder.options if options is None else options) or ""
 
 
 def resumption(folder: SessionFolder) -> str:
@@ -636,8 +716,12 @@ def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
     The second value has what is wrong with others that are traded, by account.
     """
     found, damaged = [], {}
-    for file in _files():
-        process = state.holder(file.parent)
+    root = settings().data / "trading"
+    # by what is locked: a file may be gone, and the whole folder too
+    names = {path.name for path in root.glob("*/")}
+    names |= {path.name[1 : -len(".lock")] for path in root.glob(".*.lock")}
+    for name in sorted(names):
+        process, file = holder(root / name), root / name / SESSION_FILE
         if process is None:
             continue
         try:
@@ -646,7 +730,8 @@ def trading_now() -> tuple[list[SessionFolder], dict[str, ConfigurationError]]:
             account = file.parent.name
             damaged[account] = ConfigurationError(
                 f"the loop of {account}, process {process}, cannot be reached: {error}",
-                f"stop it by `kill -INT {process}`, remove {file}, and trade {account} again",
+                f"stop it by `kill -INT {process}`, remove {file}, and trade {account} again; a"
+                " folder that was moved has to be moved back before",
             )
     return found, damaged
 
@@ -669,7 +754,7 @@ def has_session(account: str) -> bool:
 
 def is_traded(session: SessionFolder) -> bool:
     """Return whether a process is trading the account of a session."""
-    return state.holder(session.path) is not None
+    return holder(session.path) is not None
 
 
 def what_is_held(
@@ -778,10 +863,15 @@ def read(folder: SessionFolder) -> tuple[Book, list[Event]]:
 
 
 def all_recorded(folder: SessionFolder, recorded: Sequence[Event]) -> Iterator[Event]:
-    """Return the events of the journal, and then those of the sessions before, newest first."""
+    """
+    Return the events of the journal, and then those of the sessions before, newest first.
+
+    Those of an archive that is damaged are left out.
+    """
     yield from recorded
     for _, path in sorted(_archived(folder.path).items(), reverse=True):
-        yield from read_archive(path)
+        with suppress(JournalCorrupt):  # `faults_of_history` names it
+            yield from read_archive(path)
 
 
 def sessions_of(folder: SessionFolder) -> list[date]:
@@ -821,7 +911,10 @@ def _is_between(event: Event) -> bool:
 
 
 def _book(folder: SessionFolder, recorded: Iterable[Event]) -> Book:
-    return rebuild_book(folder.capital_amount, recorded, lambda _: None)
+    try:
+        return rebuild_book(folder.capital_amount, recorded, lambda _: None)
+    except NotApplicable as error:
+        raise error.of(folder.account) from error
 
 
 def _archived(path: Path) -> dict[date, Path]:

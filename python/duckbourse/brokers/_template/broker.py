@@ -6,11 +6,12 @@ It takes market and limit orders, modifies none, rests no stops and reports no c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar
 
 from duckbourse.brokers._template import mapping
 from duckbourse.brokers._template.client import Client, Transport
-from duckbourse.errors import BrokerRejected
+from duckbourse.errors import BrokerRejected, BrokerUnclear
 from duckbourse.orders.broker import (
     Broker,
     Capabilities,
@@ -21,6 +22,8 @@ from duckbourse.orders.broker import (
 )
 from duckbourse.orders.order import Product, Request
 from duckbourse.orders.pacing import Rate
+
+Report = TypeVar("Report")
 
 
 class TemplateBroker(Broker):
@@ -41,23 +44,40 @@ class TemplateBroker(Broker):
         if request.order_type not in self.capabilities.order_types:
             raise BrokerRejected(f"{self.name} takes no {request.order_type} orders")
         found = await self._client.post("/orders", mapping.body_of(request))
-        return str(found["id"])
+        return _read(lambda answer: str(answer["id"]), found)
 
     async def cancel(self, broker_order_id: str) -> None:
         await self._client.delete(f"/orders/{broker_order_id}")
 
     async def orders(self) -> Sequence[OrderReport]:
-        return [mapping.order_of(found) for found in await self._client.get("/orders")]
+        return _all(mapping.order_of, await self._client.get("/orders"))
 
     async def trades(self) -> Sequence[TradeReport]:
-        return [mapping.trade_of(self.name, found) for found in await self._client.get("/trades")]
+        return _all(self._trade, await self._client.get("/trades"))
 
     async def positions(self) -> Sequence[Holding]:
-        return [mapping.holding_of(found) for found in await self._client.get("/positions")]
+        return _all(mapping.holding_of, await self._client.get("/positions"))
 
     async def updates(self) -> AsyncIterator[Update]:
         async for message in self._client.messages():
-            if message["kind"] == "trade":
-                yield mapping.trade_of(self.name, message["trade"])
-            else:
-                yield mapping.order_of(message["order"])
+            yield _read(self._update, message)
+
+    def _update(self, message: dict[str, Any]) -> Update:
+        if message["kind"] == "trade":
+            return self._trade(message["trade"])
+        return mapping.order_of(message["order"])
+
+    def _trade(self, found: dict[str, Any]) -> TradeReport:
+        return mapping.trade_of(self.name, found)
+
+
+def _all(read: Callable[[Any], Report], rows: Any) -> list[Report]:
+    return _read(lambda found: [read(row) for row in found], rows)
+
+
+def _read(read: Callable[[Any], Report], found: Any) -> Report:
+    """Read an answer; one that is not as documented says nothing."""
+    try:
+        return read(found)
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise BrokerUnclear(f"the answer is not readable: {error!r}") from error

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from duckbourse.errors import BrokerRejected, BrokerUnclear
 
+OK, REQUEST_TIMEOUT, TOO_MANY = 200, 408, 429
+
 
 class Transport(Protocol):
     """A connection to the broker, such as one of httpx with a web socket."""
@@ -24,8 +26,9 @@ class Client:
     """
     Asks the broker, and says which answers are a refusal.
 
-    It retries nothing. A request that the broker refused with 4xx was not carried out. Whatever
-    else goes wrong may have happened after the broker acted on it.
+    It retries nothing. A request that the broker refused with 4xx and an error of its own was not
+    carried out. Whatever else goes wrong may have happened after the broker acted on it: 408 is a
+    gateway's word for a time-out, and so is a page that is no answer of the broker.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -53,9 +56,17 @@ class Client:
             status, found = await self._transport.request(method, path, body)
         except OSError as error:
             raise BrokerUnclear(f"{method} {path}: {error}") from error
-        # too many requests: refused before anybody looked at it
-        if 400 <= status < 500:
-            raise BrokerRejected(f"{method} {path}: {status} {found}")
-        if status != 200:
-            raise BrokerUnclear(f"{method} {path}: {status} {found}")
-        return found
+        said = f"{method} {path}: {status} {found!r:.200}"
+        if _is_refusal(status, found):
+            raise BrokerRejected(said)
+        if status != OK or not isinstance(found, dict) or "data" not in found:
+            raise BrokerUnclear(said)
+        return found["data"]
+
+
+def _is_refusal(status: int, found: Any) -> bool:
+    """Return whether the broker says that it did not act on a request."""
+    if status == TOO_MANY:  # before anybody looked at it
+        return True
+    is_its_own = isinstance(found, dict) and "error" in found
+    return 400 <= status < 500 and status != REQUEST_TIMEOUT and is_its_own

@@ -35,6 +35,7 @@ from duckbourse.streaming.bounded_log import BoundedLog
 Report = TypeVar("Report")
 Found = Mapping[str, Any]
 REGULAR = "regular"
+UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
 
 
 class ZerodhaBroker(Broker):
@@ -127,17 +128,22 @@ class ZerodhaBroker(Broker):
             raise BrokerUnclear(f"Kite answered with {type(rows).__name__}, and not with a list")
         try:
             return [report for row in rows if (report := read(row)) is not None]
-        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        except UNREADABLE as error:
             raise BrokerUnclear(f"Kite's answer is not readable: {error!r}") from error
 
     def _order(self, found: Found) -> OrderReport | None:
         variety = found.get("variety")
         if variety and variety != REGULAR:
             self._varieties[str(found["order_id"])] = str(variety)
-        ours = is_order_id(mapping.tag_of(found) or "")
-        if not ours and not self._is_known(found):
+        if is_order_id(mapping.tag_of(found) or ""):
+            return mapping.order_of(found, self._names)
+        try:
+            return mapping.order_of(found, self._names) if self._is_known(found) else None
+        except UNREADABLE as error:  # another's, if it is an order: it must not hide ours
+            if not found.get("order_id"):
+                raise
+            self._log.warning("an order of another is not read", error=repr(error))
             return None
-        return mapping.order_of(found, self._names)
 
     def _trade(self, found: Found) -> TradeReport | None:
         known = self._is_known(found)

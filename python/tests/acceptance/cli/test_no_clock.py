@@ -26,6 +26,9 @@ ON_AWKWARD_DAYS = {
 }
 # they run dbt, pytest and linters as child processes, and write no dates themselves
 RUN_OTHERS = {"build", "test", "properties", "explain"}
+# it serves until it is stopped: its clock is that of its market, in unit/venue and
+# acceptance/trading/test_venue.py
+SERVE = {"venue"}
 # with a clock that acceptance/build/test_freshness.py sets
 SET_THE_CLOCK = {"freshness"}
 WITHOUT_A_CLOCK = {
@@ -60,4 +63,6 @@ def test_it_does_not_read_the_current_date(command: str, sample: Warehouse, tmp_
 
 
 def test_no_command_is_left_out() -> None:
-    assert ON_AWKWARD_DAYS | RUN_OTHERS | SET_THE_CLOCK | WITHOUT_A_CLOCK.keys() == set(COMMANDS)
+    assert ON_AWKWARD_DAYS | RUN_OTHERS | SERVE | SET_THE_CLOCK | WITHOUT_A_CLOCK.keys() == set(
+        COMMANDS
+    )

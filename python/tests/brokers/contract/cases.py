@@ -24,13 +24,13 @@ from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Request
 from duckbourse.streaming.feed import Tick
 from tests.support.factories import CAPITAL, NOW
-from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY, KiteExchange
+from tests.support.kite import ACCESS_TOKEN, API_KEY, ScriptedVenue
 
 RULES = FillRules(latency_ms=0, slippage_bps=Decimal(0), max_participation_pct=Decimal(100))
 
 
 # how an answer is lost after the broker has acted on the request
-LOST = ("no answer", "time-out", "error")
+LOST = ("no answer", "time-out", "error", "gateway time-out", "no answer of the broker")
 
 
 @dataclass
@@ -39,8 +39,8 @@ class Case:
     A broker and its market: `trade` lets so many shares of A trade at a price.
 
     Of a broker with a connection, `lose` lets it lose each answer in one of the ways of LOST from
-    then on, or none for None, and `rename` reports every order with a status of a new word. A
-    broker that is part of this process has neither.
+    then on, or none for None; with "rows", the rows of an answer cannot be read. `rename` reports
+    every order with a status of a new word. A broker that is part of this process has neither.
     """
 
     broker: Broker
@@ -77,8 +77,9 @@ def open_template(
 @contextmanager
 def open_zerodha(folder: Path) -> Iterator[Case]:
     with open_paper(folder) as case:
-        assert isinstance(case.broker, PaperBroker)
-        exchange = KiteExchange(case.broker)
+        paper = case.broker
+        assert isinstance(paper, PaperBroker)
+        exchange = ScriptedVenue(lambda: paper)
         client = KiteClient(
             "http://127.0.0.1",
             SecretStr(API_KEY),
@@ -107,9 +108,9 @@ class Exchange:
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> tuple[int, Any]:
         try:
-            answer = 200, await self._answer(method, path, body or {})
+            answer: tuple[int, Any] = 200, {"data": await self._answer(method, path, body or {})}
         except BrokerRejected as refusal:
-            answer = 400, str(refusal)
+            answer = 400, {"error": str(refusal)}
         match self._lost:
             case "no answer":
                 raise ConnectionResetError("the connection was reset")
@@ -117,6 +118,13 @@ class Exchange:
                 raise TimeoutError("no answer in time")
             case "error":
                 return 502, "bad gateway"
+            case "gateway time-out":
+                return 408, {"error": "the request timed out"}
+            case "no answer of the broker":
+                return 200, "<html>"
+            case "rows" if isinstance(answer[1].get("data"), list):
+                rows = [row | {"symbol": None, "quantity": "?"} for row in answer[1]["data"]]
+                return 200, {"data": [{**row, "product": "?"} for row in rows]}
         return answer
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:

@@ -274,6 +274,26 @@ def test_an_answer_that_is_lost_is_no_refusal(case: Case, how: str) -> None:
     play(ask)
 
 
+def test_a_row_that_cannot_be_read_says_nothing(case: Case) -> None:
+    """It left the adapter as a KeyError, and what was asked was taken for neither."""
+    lose = case.lose
+    if lose is None:
+        assert case.broker.capabilities.is_simulated, "its market says how it loses an answer"
+        return
+
+    async def ask() -> None:
+        await case.broker.place(limit(101))
+        case.trade("100", 100)
+        lose("rows")
+        for call in (case.broker.orders, case.broker.trades, case.broker.positions):
+            with pytest.raises(BrokerUnclear):
+                await call()
+        lose(None)
+        assert len(await case.broker.orders()) == 1
+
+    play(ask)
+
+
 def test_an_order_with_a_status_that_nobody_knows_is_live(case: Case) -> None:
     """In the updates too: taken for ended, an order that works on would be replaced."""
     rename = case.rename

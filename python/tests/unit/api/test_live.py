@@ -480,7 +480,7 @@ def test_one_damaged_account_stops_nothing_of_the_others(data: Path) -> None:
         assert "test" not in answer.json()["detail"]
         body = {"account": "test"}
         answer = found.http.post("/api/live/resume", json=body, headers=headers)
-        assert (answer.status_code, "test" in answer.json()["detail"]) == (409, False)
+        assert answer.status_code == 202, "it waits for a loop, and lifts no halt that nobody saw"
         assert str(data) not in answer.text
         for event in client.events():
             seen.append(event)

@@ -255,6 +255,7 @@ def test_a_snapshot_is_chosen_by_name(place: Place) -> None:
 def test_it_waits_for_builds_loops_and_ingests(place: Place) -> None:
     backed_up(place)
     session = place.data / "trading" / "paper_us"
+    lock_folder(session).close()  # the file of its lock stays
     before = contents(place.data, "build")
     with state.sole_owner(place.data / BUILT):
         done = restore(place)

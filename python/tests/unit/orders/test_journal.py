@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,11 +19,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from duckbourse import disk, state
 from duckbourse.errors import JournalBusy, JournalCorrupt, JournalError
 from duckbourse.orders import events, journal
 from duckbourse.orders.book import Book, rebuild_book
 from duckbourse.orders.events import Event, JournalSalvaged
-from duckbourse.orders.journal import FILE, Journal, Written, open_journal, read_journal
+from duckbourse.orders.journal import (
+    FILE,
+    Journal,
+    Written,
+    lock_folder,
+    open_journal,
+    read_journal,
+)
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Reason
 from duckbourse.settings import PROJECT
@@ -70,6 +80,51 @@ def test_one_process_trades_an_account(tmp_path: Path) -> None:
         open_journal(tmp_path)
     opened.close()
     open_journal(tmp_path)[0].close()
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_a_folder_that_is_moved_or_removed_lets_no_second_process_in(
+    tmp_path: Path, is_moved: bool
+) -> None:
+    """Two loops of one account sent orders to one broker."""
+    folder = tmp_path / "account"
+    lock = lock_folder(folder)
+    if is_moved:
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        shutil.rmtree(folder)
+    with pytest.raises(JournalBusy, match=f"another process is trading .*process {os.getpid()}"):
+        lock_folder(folder)
+    assert journal.holder(folder) == str(os.getpid())
+    lock.close()
+    assert journal.holder(folder) is None
+    lock_folder(folder).close()
+
+
+def test_what_keeps_a_lock_back_is_said_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk without locks was "another process is trading"."""
+
+    def refused(_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(state, "lock", refused)
+    with pytest.raises(JournalError, match="cannot be locked: No locks available") as raised:
+        lock_folder(tmp_path)
+    assert not isinstance(raised.value, JournalBusy)
+
+
+def test_an_error_of_sqlite_on_a_full_disk_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    assert "full" not in str(journal._refusal(error, tmp_path / FILE))
+    monkeypatch.setattr(disk, "LEAST_BYTES", 2**63)
+    found = journal._refusal(error, tmp_path / FILE)
+    assert "the disk is full (disk I/O error)" in str(found)
+    assert "free some disk space" in found.remedy
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])

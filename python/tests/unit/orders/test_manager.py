@@ -790,7 +790,7 @@ def test_an_order_that_the_broker_lost_is_ended_and_halts(tmp_path: Path) -> Non
         assert harness.book.orders[order_id].state is State.CANCELLED
         assert harness.book.state is TradingState.HALTED
         assert harness.book.state_reason == (
-            f"the broker no longer has order {order_id}, which it had acknowledged"
+            f"the broker no longer has order {order_id}, which was acked there"
         )
 
     run(tmp_path, play)
@@ -836,5 +836,35 @@ def test_a_burst_is_journaled_one_by_one(tmp_path: Path) -> None:
         orders = await asyncio.gather(*(harness.manager.place(request()) for _ in range(1_000)))
         assert {order.state for order in orders} == {State.ACKED}
         assert harness.exchange.tags.total() == 1_000
+
+    run(tmp_path, play)
+
+
+def test_a_look_up_that_cannot_be_booked_halts(tmp_path: Path) -> None:
+    """It ended the task unseen, or the start and the end of the session that waited for it."""
+
+    async def play(harness: ManagerHarness) -> None:
+        async def find(order_id: str) -> list[Any]:
+            return [None]
+
+        harness.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
+        order = await harness.manager.place(request("a"))
+        harness.broker.find = find  # type: ignore[method-assign]
+        harness.manager.look_up(order.request.order_id)
+        await harness.manager.wait_idle()
+        assert harness.book.state is TradingState.HALTED
+        assert "could not be booked" in harness.book.state_reason
+
+    run(tmp_path, play)
+
+
+def test_a_trade_that_nobody_knows_is_kept_once(tmp_path: Path) -> None:
+    async def play(harness: ManagerHarness) -> None:
+        harness.exchange.place(request("a"))
+        harness.exchange.fill("V1", 4)
+        [trade] = harness.exchange.trades
+        for _ in range(3):
+            harness.manager.on_update(trade)
+        assert [len(known) for known in harness.manager._unmatched_trades.values()] == [1]
 
     run(tmp_path, play)

@@ -16,10 +16,12 @@ from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events, reconciliation
 from duckbourse.orders.book import Book
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
+from duckbourse.orders.downgrade import BROKER_DIFFERS
 from duckbourse.orders.events import TradingState
+from duckbourse.orders.journal import read_journal
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Product, Side
-from duckbourse.orders.reconciliation import BROKER_DIFFERS, Statement, differences
+from duckbourse.orders.reconciliation import Statement, differences
 from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.fake_exchange import CAPABILITIES, FakeExchange
 from tests.unit.orders.test_manager import ManagerHarness
@@ -351,5 +353,50 @@ def test_an_old_report_does_not_undo_a_modification(tmp_path: Path, asked: str) 
         exchange.fill("V1", 20)
         harness.deliver()
         assert harness.book.orders[order_id].state is State.FILLED
+
+    played(tmp_path, exchange, play)
+
+
+def test_a_difference_that_moves_while_it_stands_halts(tmp_path: Path) -> None:
+    """Each comparison found another amount, so none was ever seen twice."""
+
+    async def play(harness: ManagerHarness) -> None:
+        assert await harness.reconciliation.recover() == ()
+        harness.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
+        cash = CAPITAL - 5000
+
+        async def funds() -> Funds:
+            return Funds(cash_amount=cash)
+
+        harness.broker.funds = funds  # type: ignore[method-assign]
+        for state in (TradingState.ACTIVE, TradingState.HALTED, TradingState.HALTED):
+            cash -= 7
+            await harness.reconciliation.repeat()
+            assert harness.book.state is state
+        assert len(harness.book.differences) == 1
+        assert harness.journal.failure is None
+        harness.journal.close()
+        written = [each for each in read_journal(tmp_path) if isinstance(each, events.Reconciled)]
+        assert len(written) == 2, "the start, and the difference once"
+
+    played(tmp_path, FakeExchange(), play)
+
+
+def test_the_day_of_a_session_is_that_of_its_calendar(tmp_path: Path) -> None:
+    """At night in India it is the day before in UTC, of which the broker reports nothing more."""
+    exchange = FakeExchange()
+
+    async def play(harness: ManagerHarness) -> None:
+        await lost_money(harness)
+        tomorrow = NOW.date() + timedelta(days=1)
+        harness.manager.record(
+            events.SessionStarted(at=NOW, session_date=tomorrow, equity_amount=CAPITAL)
+        )
+
+        async def nothing() -> Sequence[TradeReport]:
+            return []
+
+        harness.broker.trades = nothing  # type: ignore[method-assign]
+        assert await harness.reconciliation.recover() == ()
 
     played(tmp_path, exchange, play)

@@ -34,7 +34,15 @@ from duckbourse.brokers.opening import BrokerSetup, open_paper
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.cli.account import _amount, _figures, show
 from duckbourse.cli.doctor import _accounts
-from duckbourse.cli.session import PORTFOLIOS, What, _missing_portfolio, journal, pnl, positions
+from duckbourse.cli.session import (
+    PORTFOLIOS,
+    What,
+    _missing_portfolio,
+    _opened,
+    journal,
+    pnl,
+    positions,
+)
 from duckbourse.cli.status import report
 from duckbourse.disk import flush
 from duckbourse.errors import ConfigurationError, JournalBusy, JournalCorrupt
@@ -70,21 +78,23 @@ from duckbourse.trading.cash import free_cash_amount, in_words, move_cash
 from duckbourse.trading.commands import listed
 from duckbourse.trading.export import export_fills
 from duckbourse.trading.publication import Publication
-from duckbourse.trading.requests import no_loop, outcome, send_request
+from duckbourse.trading.requests import lifted_by, no_loop, outcome, send_request
 from duckbourse.trading.session import SessionConfig, TradingSession, refuse
 from duckbourse.trading.session_folder import (
     SessionFolder,
     create,
     folder_of,
     interruption,
+    is_traded,
     latest,
     read,
     traded_until,
+    trading_now,
     unwatched,
     what_is_open,
 )
 from tests.support.dbt_server import cpu_seconds
-from tests.support.factories import LIMITS, fill
+from tests.support.factories import LIMITS, NOW, fill
 from tests.support.market import Market, instrument
 
 # of a session; a busy one has about 2,000, which `--long` is not needed to believe
@@ -204,6 +214,10 @@ def split(day: int, old: int, new: int) -> CorporateAction:
     )
 
 
+def entry_id() -> str:
+    return entry(read(latest("test", None))[0]).request.order_id
+
+
 def entry(book: Book) -> Order:
     (found,) = book.held_entries()
     return found
@@ -241,6 +255,37 @@ def test_a_session_is_read_out_of_the_archive() -> None:
     assert session_folder.sessions_of(latest("test", None)) == [
         FIRST + timedelta(day) for day in range(3)
     ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"filled_at": datetime(2026, 11, 2, 15)}, {"price": Decimal("snan")}], ids=str
+)
+def test_an_event_that_cannot_be_applied_bricks_no_command(wrong: dict[str, Any]) -> None:
+    """A broker's trade without a zone was journaled: no command could read any account again."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    bad = replace(fill(5, "100", product=Product.CNC), order_id=entry_id(), **wrong)
+    record(events.FillBooked(at=NOW, fill=bad))
+    folder = latest("test", None)
+    with pytest.raises(JournalCorrupt):
+        read(folder)
+    found = report()
+    assert len(found["unreadable_accounts"]) == 1
+    assert "test" in found["unreadable_accounts"][0]
+    for name in ("halt", "square-off", "resume"):
+        send_request(folder, name, "news")
+    assert [each.name for each in listed(folder.path)] == ["halt", "square-off", "resume"]
+    assert listed(folder.path)[-1].lifts == ()
+    with pytest.raises(JournalCorrupt) as raised:
+        begin(1)
+    assert "reconcile" in raised.value.remedy
+    # and what the remedy says works
+    journal, recorded, book = _opened(folder)
+    journal.close()
+    assert isinstance(recorded[-1], events.JournalSalvaged)
+    assert book.quantity("A", Product.CNC) == 10
+    assert list(folder.path.glob("damaged-*.sqlite"))
+    assert read(folder)[0].quantity("A", Product.CNC) == 10
 
 
 def test_a_split_and_a_dividend_are_applied_once() -> None:
@@ -360,6 +405,75 @@ def test_a_start_reads_no_archive_that_no_late_action_needs() -> None:
     with pytest.raises(JournalCorrupt, match=f"{damaged} is damaged.*") as raised:
         begin(12, split(2, 1, 2), close="50")
     assert "restore it from a backup" in raised.value.remedy
+
+
+def archive_of(day: int) -> Path:
+    return folder_of("test") / "archive" / f"{FIRST + timedelta(day)}.jsonl.gz"
+
+
+def test_no_late_action_is_decided_on_a_history_with_a_gap() -> None:
+    """Ten shares were bought after the split, in a session whose file was lost: they doubled."""
+    for day in range(3):
+        begin(day)
+        if day < 2:
+            traded(day, Side.BUY, 10, "100" if day == 0 else "50")
+    archive_of(1).unlink()
+    with pytest.raises(
+        JournalCorrupt, match=f"session {FIRST + timedelta(1)} .*is missing"
+    ) as raised:
+        begin(3, split(1, 1, 2), close="50")
+    assert "restore it from a backup" in raised.value.remedy
+    assert at_the_broker()[0] == {"A": 20}
+    # an action that needs nothing of it, or of another symbol, is no reason to stand still
+    assert begin(3, split(3, 1, 2), close="50").quantity("A", Product.CNC) == 40
+
+
+def test_a_session_is_not_traded_again_from_a_state_that_is_not_known() -> None:
+    """--fresh of a lost session began with what that session had bought."""
+    for day in range(3):
+        begin(day)
+        traded(day, Side.BUY, 10, "100")
+    archive_of(1).unlink()
+    with pytest.raises(JournalCorrupt, match="is missing"):
+        begin(1, fresh=True)
+    assert begin(2, fresh=True).quantity("A", Product.CNC) == 20
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged", "another"])
+def test_what_the_archive_lacks_is_named(
+    how: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`account show` said "after 2 sessions" of three, and nobody that one was lost."""
+    for day in range(3):
+        begin(day)
+    folder = latest("test", None)
+    assert session_folder.faults_of_history(folder) == []
+    move_cash(folder, CashKind.DEPOSIT, Decimal(100), "one")
+    begin(3)
+    file = archive_of(1)
+    if how == "missing":
+        file.unlink()
+    elif how == "damaged":
+        file.write_bytes(b"damaged")
+    else:
+        file.write_bytes(archive_of(0).read_bytes())
+    [fault] = session_folder.faults_of_history(folder)
+    assert str(FIRST + timedelta(1)) in fault
+    assert "restore it from a backup" in fault
+    for command in (show, pnl):
+        command(account="test")
+        assert "restore it" in "".join(capsys.readouterr())
+    # what was booked before is not booked again, whatever of the past can be read
+    archive_of(2).write_bytes(b"damaged")
+    assert move_cash(folder, CashKind.DEPOSIT, Decimal(100), "one")[1] is False
+
+
+def test_what_was_discarded_is_no_gap() -> None:
+    for day in range(3):
+        begin(day)
+    begin(1, fresh=True)
+    begin(2)
+    assert session_folder.faults_of_history(latest("test", None)) == []
 
 
 def test_the_sessions_that_a_symbol_was_held_over_are_kept_in_runs() -> None:
@@ -1334,7 +1448,9 @@ def test_a_short_owes_its_price_and_what_waits_needs_its_cash() -> None:
 def test_cash_is_booked_for_no_day_to_come_or_before_the_first_session() -> None:
     begin(1)
     folder = latest("test", None)
-    for day in (folder.session_date - timedelta(days=1), clock.now().date() + timedelta(days=1)):
+    one = timedelta(days=1)
+    # a replay may be years behind, and what is booked can be traded with at once
+    for day in (folder.session_date - one, folder.session_date + one, clock.now().date() + one):
         with pytest.raises(ConfigurationError, match=f"no cash can be booked for {day}"):
             move_cash(folder, events.CashKind.DEPOSIT, Decimal(5), "one", value_date=day)
     assert move_cash(
@@ -1345,7 +1461,7 @@ def test_cash_is_booked_for_no_day_to_come_or_before_the_first_session() -> None
 def test_the_day_of_cash_is_that_of_the_exchange() -> None:
     """After midnight in India it is still the day before in London."""
     begin(0)
-    folder = latest("test", None)
+    folder = replace(latest("test", None), options="--feed zerodha")
     next_day = FIRST + timedelta(days=1)
     after_midnight = datetime.combine(next_day, time(1), ZoneInfo(folder.zone_name))
     with clock.driven_by(lambda: after_midnight):
@@ -1411,3 +1527,64 @@ def test_an_earlier_session_is_refused_with_what_can_be_done(ends: bool) -> None
     with pytest.raises(ConfigurationError, match="nothing has been traded") as absent:
         latest(None, FIRST)
     assert absent.value.remedy.startswith("the account is past it, and sessions go forward; ")
+
+
+@pytest.mark.parametrize("what", ["session.json", "folder"])
+def test_a_loop_is_found_by_its_lock(what: str) -> None:
+    """`halt` said that nothing had been traded, of an account that was being traded."""
+    begin(0)
+    folder = latest("test", None)
+    with lock_folder(folder.path):
+        assert [each.account for each in trading_now()[0]] == ["test"]
+        if what == "folder":
+            folder.path.rename(folder.path.parent.with_name("elsewhere"))
+        else:
+            (folder.path / "session.json").unlink()
+        assert is_traded(folder)
+        [error] = trading_now()[1].values()
+        assert f"the loop of test, process {os.getpid()}, cannot be reached" in str(error)
+        assert f"kill -INT {os.getpid()}" in error.remedy
+        assert str(error) in report()["unreadable_accounts"]
+        with pytest.raises(JournalBusy):
+            begin(1)
+
+
+def test_a_session_that_is_over_was_not_interrupted() -> None:
+    """A dry run said that it goes on from there, and then that it orders nothing."""
+    begin(0)
+    at = datetime(2026, 11, 2, 21, tzinfo=UTC)
+    record(
+        events.SessionEnded(at=at, session_date=FIRST, equity_amount=Decimal(100_000)),
+        events.Reconciled(at=at),  # it was opened once more
+    )
+    found = session_folder.preview(publication(0), "paper")
+    assert (found.until, "interrupted" in found.note) == (None, False)
+    assert "has traded 2026-11-02" in found.note
+
+
+def test_a_session_of_simulated_prices_is_not_exported(capsys: pytest.CaptureFixture[str]) -> None:
+    """A portfolio valued what it held overnight at the real closes, without a word."""
+    begin(0)
+    traded(0, Side.BUY, 10, "100")
+    create(publication(1), "paper", "--feed simulated")
+    traded(1, Side.BUY, 5, "250")
+    with pytest.raises(ConfigurationError, match="traded on simulated prices"):
+        journal(What.export, account="test")
+    journal(What.export, account="test", everything=True)
+    said = "".join(capsys.readouterr())
+    assert "not exported, since dbt has no simulated prices: test on 2026-11-03" in said
+    folder = settings().raw / "fills"
+    assert [each.name for each in folder.glob("*.parquet")] == ["test-2026-11-02.parquet"]
+
+
+def test_a_resume_that_waits_is_not_asked_for_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A session that was over said `resume` lifts the halt, of which a resume waited already."""
+    begin(0)
+    record(events.TradingStateChanged(at=NOW, state=TradingState.HALTED, reason="news", by="me"))
+    assert lifted_by("test") == "`./bourse resume --account test` lifts it"
+    send_request(latest("test", None), "resume", "over")
+    assert "a resume waits" in lifted_by("test")
+    show(account="test")
+    assert "halted, news; a resume waits" in capsys.readouterr().out
+    send_request(latest("test", None), "halt", "again")
+    assert "`./bourse resume" in lifted_by("test")

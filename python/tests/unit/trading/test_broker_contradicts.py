@@ -19,7 +19,7 @@ from duckbourse.cli.trade import round_trips
 from duckbourse.errors import BrokerRejected, BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, rebuild_book
-from duckbourse.orders.broker import OrderReport, Update
+from duckbourse.orders.broker import Funds, Holding, OrderReport, Update
 from duckbourse.orders.events import OrderUpdated, TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
@@ -132,24 +132,25 @@ def test_an_order_that_comes_late_is_cancelled(tmp_path: Path) -> None:
     assert "came to it late" in book.state_reason
 
 
+class FilledLate(Late):
+    """The first exit is filled as it comes, before anybody can cancel it."""
+
+    late_reason = Reason.STOP
+
+    def arrive(self, request: Request) -> None:
+        super().arrive(replace(request, limit_price=Decimal(1)))
+        asyncio.get_running_loop().call_soon(self.fill_now)
+
+    def fill_now(self) -> None:
+        for report in list(self._orders.values()):
+            if report.state.is_live:
+                self._fill(report, report.quantity, Decimal(97), clock.now())
+
+
 def test_an_exit_that_filled_late_beside_another_is_bought_back(tmp_path: Path) -> None:
     """The position was short afterward, belonged to no entry, and stayed so."""
-
-    class Both(Late):
-        late_reason = Reason.STOP
-
-        def arrive(self, request: Request) -> None:
-            # filled as it comes, before anybody can cancel it
-            super().arrive(replace(request, limit_price=Decimal(1)))
-            asyncio.get_running_loop().call_soon(self.fill_now)
-
-        def fill_now(self) -> None:
-            for report in list(self._orders.values()):
-                if report.state.is_live:
-                    self._fill(report, report.quantity, Decimal(97), clock.now())
-
     day = Unresting(tmp_path / "day")
-    day.venue_class = Both
+    day.venue_class = FilledLate
     book = traded(day, [*quiet(1), *quiet(4, 97)[60:]])
     sold = [trade for trade in day.trades if trade.fill.side is Side.SELL]
     assert len(sold) == 2
@@ -287,19 +288,38 @@ def test_the_profits_of_round_trips_add_up_to_that_of_the_account(
     assert abs(closed + open_amount - open_charges - profit) < Decimal("1e-9")
 
 
-def test_an_excess_is_closed_only_if_the_broker_agrees(tmp_path: Path) -> None:
-    """The comparison that contradicted the book was taken for one that confirmed it."""
-    trader = Day(tmp_path / "day").traded(ENTERED)
-    closed: list[str] = []
-    trader.exits.close_excess = lambda: closed.append("closed")  # type: ignore[method-assign]
-    for found in (("A MIS: 4 here, 0 at the broker",), ()):
+@pytest.mark.parametrize("differs", ["cash", "another symbol", "its symbol"])
+def test_an_excess_is_closed_where_the_broker_agrees(tmp_path: Path, differs: str) -> None:
+    """A difference of cash, or of another symbol, kept it open until the square-off."""
 
-        async def repeat(found: tuple[str, ...] = found) -> tuple[str, ...]:
+    class Differs(FilledLate):
+        async def positions(self) -> Sequence[Holding]:
+            found = list(await super().positions())
+            if differs == "another symbol":
+                found.append(Holding(symbol="B", product=Product.MIS, quantity=7))
+            if differs == "its symbol":
+                return [replace(each, quantity=each.quantity + 1) for each in found]
             return found
 
-        trader.reconciliation.repeat = repeat  # type: ignore[method-assign]
-        asyncio.run(trader._compare())
-        assert len(closed) == (not found)
+        async def funds(self) -> Funds:
+            found = await super().funds()
+            more = 2 if differs == "cash" else 0
+            return replace(found, cash_amount=found.cash_amount + more)
+
+    class Begun(Unresting):
+        """The venue agrees at the start."""
+
+        async def played(self, venue: Venue, *args: Any) -> Any:
+            asyncio.get_running_loop().call_later(1, setattr, venue, "__class__", Differs)
+            return await super().played(venue, *args)
+
+    day = Begun(tmp_path / "day")
+    day.venue_class = FilledLate
+    book = traded(day, [*quiet(1), *quiet(4, 97)[60:]])
+    assert sum(trade.fill.side is Side.SELL for trade in day.trades) == 2
+    reasons = {order.request.reason for order in book.orders.values()}
+    assert (Reason.OVERFILL in reasons) is (day.held() == 0) is (differs != "its symbol")
+    assert book.state is TradingState.HALTED
 
 
 class InTheApp(Venue):

@@ -296,7 +296,7 @@ def test_a_person_closes_at_any_time_whatever_was_refused(market: Market) -> Non
 
     def accept(trader: Trader) -> None:
         assert trader.book.state is TradingState.HALTED
-        trader.manager.broker.is_refusing = False  # type: ignore[attr-defined]
+        trader.manager.broker.adapter.is_refusing = False  # type: ignore[attr-defined]
         order(market, "two", "close")
 
     trader = market.trade([*TICKS, *falling], at_tick={22: accept}, to_end=False)
@@ -312,7 +312,7 @@ def test_a_close_that_is_repeated_is_tried_at_once(market: Market) -> None:
     order(market, "one", "buy", quantity=10)
 
     def accept(trader: Trader) -> None:
-        trader.manager.broker.is_refusing = False  # type: ignore[attr-defined]
+        trader.manager.broker.adapter.is_refusing = False  # type: ignore[attr-defined]
         order(market, "three", "close")
 
     still = [tick(at(9, 50, second), 100) for second in range(14)]
@@ -954,7 +954,7 @@ def test_a_loop_that_is_stopped_names_what_nothing_watches(market: Market) -> No
     trader = market.trade(later, to_end=False)
     assert unwatched(trader) == "positions open: A +5; orders at work: A +10"
     able = replace(trader.manager.broker.capabilities, can_rest_stops=True)
-    trader.manager.broker.capabilities = able  # type: ignore[misc]
+    trader.manager.broker.adapter.capabilities = able  # type: ignore[misc]
     assert unwatched(trader).endswith("; no stop at the broker for: A of by_hand")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,15 +10,18 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from duckbourse import clock
-from duckbourse.errors import ConfigurationError
+from duckbourse.errors import ConfigurationError, StorageFull
 from duckbourse.orders.events import TradingState
+from duckbourse.trading import commands
 from duckbourse.trading.commands import (
     FOLDER,
     MOST_BYTES,
     Answer,
     Inbox,
+    OrderByHand,
     answer_to,
     listed,
     prepare,
@@ -27,6 +31,7 @@ from duckbourse.trading.commands import (
 from tests.support.market import Market, at, tick
 
 NOON = datetime(2026, 11, 25, 17, tzinfo=UTC)
+ORDERS = [f"order-{number}.prepared" for number in range(commands.PREPARED_ORDERS)]
 OBEYED = Answer(is_obeyed=True, message="halted: news")
 
 
@@ -184,7 +189,65 @@ def test_old_answers_are_removed_when_a_session_starts(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path)
     inbox.answer(inbox.take()[0], OBEYED)
     prepare(tmp_path)
-    assert files(tmp_path) == ["halt.prepared", "square-off.prepared"]
+    assert set(files(tmp_path)) == {"halt.prepared", "square-off.prepared", *ORDERS}
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with what is prepared, on a disk that has space for nothing more."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    prepare(tmp_path)
+    monkeypatch.setattr(commands, "_write", full)
+    return tmp_path
+
+
+def test_on_a_full_disk_all_that_closes_is_sent_and_answered(full_disk: Path) -> None:
+    """A halt that was taken was reported as not obeyed, and nothing could be closed by hand."""
+    wanted = OrderByHand(action="close", target="A")
+    paths = [
+        send(full_disk, "halt", "news", request_id="a"),
+        send(full_disk, "square-off", "enough", request_id="b"),
+        send(full_disk, "order", "by hand", request_id="c", order=wanted, seconds=10),
+    ]
+    inbox = Inbox(full_disk)
+    taken = inbox.take()
+    assert [(each.name, each.reason) for each in taken] == [
+        ("halt", "news"),
+        ("square-off", "enough"),
+        ("order", "by hand"),
+    ]
+    assert taken[-1].order == wanted
+    for command in taken:
+        inbox.answer(command, replace(OBEYED, is_final=False))
+        inbox.answer(command, OBEYED)
+    assert [answer_to(path, 0) for path in paths] == [OBEYED] * 3
+    assert set(files(full_disk)) == set(ORDERS[1:])
+    prepare_again = pytest.raises(OSError, match="No space left")
+    with prepare_again:
+        prepare(full_disk)
+
+
+def test_a_halt_is_sent_as_it_was_prepared_where_nothing_can_be_written_over(
+    full_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(commands, "_write_over", full)
+    send(full_disk, "halt", "news")
+    [halt] = Inbox(full_disk).take()
+    assert (halt.name, halt.reason) == ("halt", "requested, and the disk is full")
+    with pytest.raises(StorageFull, match="the disk is full") as raised:
+        send(full_disk, "order", "by hand", order=OrderByHand(action="close", target="A"))
+    assert "square-off" in raised.value.remedy
+
+
+def test_what_is_prepared_is_not_given_up_on_a_full_disk(full_disk: Path) -> None:
+    prepare(full_disk)
+    assert set(files(full_disk)) == {"halt.prepared", "square-off.prepared", *ORDERS}
 
 
 def test_the_loop_answers_what_it_did(tmp_path: Path) -> None:

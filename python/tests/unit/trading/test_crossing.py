@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -134,9 +134,11 @@ def test_what_the_broker_lacks_bounds_the_side_that_it_lacks(
     long_entry = held(book, "x", Side.BUY)
     held(book, "x2", Side.BUY)
     short_entry = held(book, "y", Side.SELL)
-    manager = SimpleNamespace(book=book, missing={("A", Product.MIS): missing})
+    manager = Manager(book, cast("Any", None), cast("Any", None), check=lambda *_: None)
+    for _ in range(2):
+        manager.unbooked.compare({("A", Product.MIS): missing}, {})
 
     def closable(entry: Request) -> int:
-        return Manager.closable_quantity(cast("Manager", manager), book.orders[entry.order_id])
+        return manager.closable_quantity(book.orders[entry.order_id])
 
     assert (closable(long_entry), closable(short_entry)) == (long, short)

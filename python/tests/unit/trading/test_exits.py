@@ -330,21 +330,24 @@ def test_nothing_that_fails_ends_the_loop(market: Market, what: str) -> None:
 
 
 @pytest.mark.some_day
+@pytest.mark.parametrize(
+    ("writers", "reason"),
+    [(["_write"], "news"), (["_write", "_write_over"], "requested, and the disk is full")],
+)
 def test_the_kill_switch_works_on_a_full_disk(
-    market: Market, monkeypatch: pytest.MonkeyPatch
+    market: Market, monkeypatch: pytest.MonkeyPatch, writers: list[str], reason: str
 ) -> None:
-    """`./bourse halt` ended as a mistake of ours."""
+    """`./bourse halt` ended as a mistake of ours; writing over a file may need space, too."""
     prepare(market.folder)
 
     def full(*_: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(commands, "_write", full)
+    for writer in writers:
+        monkeypatch.setattr(commands, writer, full)
     send(market.folder, "halt", "news")
-    monkeypatch.undo()
     [command] = Inbox(market.folder).take()
-    assert (command.name, command.reason) == ("halt", "requested, and the disk is full")
-    monkeypatch.setattr(commands, "_write", full)
+    assert (command.name, command.reason) == ("halt", reason)
     with pytest.raises(StorageFull):
         send(market.folder, "resume", "all clear")
 

@@ -15,16 +15,17 @@ from duckbourse.errors import JournalError
 from duckbourse.orders import events
 from duckbourse.orders.book import rebuild_book
 from duckbourse.orders.broker import Funds, Holding
+from duckbourse.orders.downgrade import BROKER_DIFFERS
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Product, Reason
-from duckbourse.orders.reconciliation import BROKER_DIFFERS
 from duckbourse.trading.commands import Answer, Command
 from duckbourse.trading.loop import RECONCILE_SECONDS, Trader
 from duckbourse.trading.strategy import Context, Strategy, Wanted
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.market import Market, at, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
+from tests.unit.trading.test_resting import Day
 
 ACTIVE, REDUCING, HALTED = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
 
@@ -359,3 +360,12 @@ def test_a_session_that_ended_and_goes_on_ends_again(account: Account) -> None:
     account.start(Trader.end_session)
     account.start(Trader.end_session)
     assert sum(isinstance(each, events.SessionEnded) for each in account.journal.events) == 2
+
+
+def test_an_account_of_nothing_has_lost_nothing(tmp_path: Path) -> None:
+    """It was at its daily loss at once: 0 of 0."""
+    trader = Day(tmp_path / "day").traded([tick(at(9, 45), 100)])
+    trader.book.session_start_amount = trader.book.cash_amount = Decimal(0)
+    with clock.driven_by(lambda: at(9, 46)):
+        trader._check_daily_limits()
+    assert trader.book.state is TradingState.ACTIVE

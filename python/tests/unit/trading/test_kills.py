@@ -121,7 +121,7 @@ def left_of(market: Market, ticks: Ticks) -> Ticks:
 
 
 def check(market: Market, trader: Trader) -> None:
-    book, broker = trader.book, trader.manager.broker
+    book, broker = trader.book, trader.manager.broker.adapter
     assert isinstance(broker, PaperBroker)
     reports, trades = list(broker._orders.values()), broker._trades
     assert len({report.order_id for report in reports}) == len(reports)

@@ -235,3 +235,18 @@ def test_a_position_is_looked_at_only_when_its_price_matters(
     market.trade([*bought, *quiet, ends], at_tick={4: note, 104: note}, to_end=False)
     assert before[104] == before[4]
     assert [event.reason for event in market.of(events.ExitTriggered)] == [Reason.STOP]
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_what_no_entry_opened_is_worth_no_more_than_it_cost(side: Side) -> None:
+    """A trade in another symbol than its order, at that one's price, was an invented gain."""
+    account = Pass([("B", Side.BUY, None)])
+    [order_id] = account.book.orders
+    odd = fill(10, "100", side, order_id=order_id)
+    account.record(events.FillBooked(at=START, fill=odd))
+    for change in (5, -5):
+        price = Decimal(100) + change * side.sign
+        account.receive([("A", price, 0, 0, 0), ("B", Decimal(100), 0, 0, 0)])
+        worth = CAPITAL + 10 * min(0, change)
+        assert account.book.equity_amount(account.prices) == worth
+        assert account.holdings.equity_amount(account.book) == worth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,16 @@ from duckbourse import clock
 from duckbourse.brokers.paper import FillRules
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
+from duckbourse.orders.denial import OrderDeniedError
+from duckbourse.orders.events import LoopStopped
+from duckbourse.orders.journal import read_journal
 from duckbourse.orders.manager import Manager
 from duckbourse.orders.order import Exits, Request, Side
 from duckbourse.trading.loop import Trader
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.strategy import Context, Strategy
 from tests.support.counted_loop import CountedLoop, run_counted
+from tests.support.factories import request as order_of
 from tests.support.market import Market, at, tick
 from tests.support.venue import MarketFeed, MemoryJournal, Venue
 
@@ -146,3 +151,65 @@ def test_a_session_of_a_live_feed_is_held_steady(
 @pytest.fixture
 def market_of_now(tmp_path: Path) -> Market:
     return Market(tmp_path / "session")
+
+
+def test_waits_count_the_time_that_a_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry with a minute to live was sent after a sleep of two hours."""
+    began = clock.elapsed_seconds()
+    passed = clock._seconds_awake_or_not()
+    with monkeypatch.context() as asleep:
+        asleep.setattr(time, "clock_gettime", lambda _: passed + 7200)
+        assert clock.elapsed_seconds() - began >= 7200
+
+
+@pytest.mark.parametrize("hours", [8, -8])
+def test_nothing_is_opened_by_a_clock_that_was_set(tmp_path: Path, hours: int) -> None:
+    """One of two clocks is wrong, and with it the time at which all is squared off."""
+    market = Market(tmp_path, signals=[])
+    trader = market.trade([tick(at(9, 45), 100)], to_end=False)
+    asked = order_of("one", limit_price=Decimal(100))
+    shown = at(9, 45)
+    with clock.driven_by(clock.SteadyClock(lambda: shown, lambda: 0.0)):
+        trader.pre_trade_check(trader.book, asked, None)
+        shown += timedelta(hours=hours)
+        with pytest.raises(OrderDeniedError, match="CLOCK: set_by_seconds"):
+            trader.pre_trade_check(trader.book, asked, None)
+
+
+def test_a_replay_that_was_stopped_goes_on_after_the_last_tick_that_it_handled(
+    tmp_path: Path,
+) -> None:
+    """It went on after the last event of the journal, and showed twelve minutes of ticks again."""
+    market = Market(tmp_path, signals=[])
+    ticks = [tick(at(9, 45, second), 100) for second in range(6)]
+    seen: list[datetime] = []
+
+    def traded(stops_after: int) -> None:
+        feed = market.feed(ticks)
+
+        def show(trader: Trader) -> None:
+            if trader.handled_at is not None and trader.handled_at not in seen:
+                seen.append(trader.handled_at)
+                if len(seen) == stops_after:
+                    signal.raise_signal(signal.SIGINT)
+
+        config = SessionConfig(
+            publication=market.publication(),
+            folder=market.folder,
+            feed=feed,
+            broker=market.open_broker,
+            on_batch=show,
+        )
+        with TradingSession.open(config) as opened, clock.driven_by(lambda: feed.at):
+            first.append(feed.start)
+            opened.run()
+
+    first: list[datetime] = []
+    with pytest.raises(KeyboardInterrupt):
+        traded(3)
+    stop = read_journal(market.folder)[-1]
+    assert isinstance(stop, LoopStopped) and stop.at == at(9, 45, 2)
+    traded(0)
+    assert first == [at(9, 45), at(9, 45, 3)]
+    assert seen == [at(9, 45, second) for second in range(6)]
+    assert sum(isinstance(each, LoopStopped) for each in read_journal(market.folder)) == 1

@@ -23,6 +23,7 @@ from duckbourse.errors import BrokerUnclear
 from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.broker import Update
+from duckbourse.orders.downgrade import BY_STRATEGIES
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import RECONNECT_SECONDS, Manager
@@ -31,7 +32,7 @@ from duckbourse.plugins import raise_interruption
 from duckbourse.risk import exits as rules
 from duckbourse.telemetry.notify import Notifier
 from duckbourse.trading import strategies
-from duckbourse.trading.loop import BY_STRATEGIES, Trader
+from duckbourse.trading.loop import Trader
 from duckbourse.trading.session import SessionConfig, TradingSession
 from duckbourse.trading.session_folder import LOG
 from duckbourse.trading.strategies import Strategies
@@ -332,7 +333,7 @@ def test_a_failure_is_recorded_though_strategies_failed_before(market: Market) -
         ("the recorder failed", "recorder", "scans"),
     ):
         with clock.driven_by(lambda: at(9, 50)):
-            trader._downgrade_to(TradingState.REDUCING, reason, by)
+            trader.manager.downgrade(TradingState.REDUCING, reason, by)
         assert trader.book.state_by == state_by
 
 

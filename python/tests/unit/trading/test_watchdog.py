@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -13,13 +14,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from duckbourse import clock
+from duckbourse import clock, disk
 from duckbourse.orders.bus import OrderPlaced
 from duckbourse.orders.order import Exits, Request, Side
 from duckbourse.settings import Settings
 from duckbourse.trading import session, watchdog
 from duckbourse.trading.session import SessionConfig, TradingSession
+from duckbourse.trading.session_folder import SESSION_FILE
 from duckbourse.trading.strategy import Context, Strategy
+from duckbourse.trading.watchdog import Place
 from tests.support.market import Market, at, tick
 from tests.support.receiver import Receiver
 
@@ -114,3 +117,31 @@ def test_a_loop_that_makes_no_steps_yet_does_not_stand_still(tmp_path: Path) -> 
             trader.thread = thread
             assert math.isnan(trader.seconds_since_pass()) is not is_still
             assert any("stood still" in each for each in trader.health_problems()) is is_still
+
+
+def test_what_commands_need_is_put_back_and_what_is_wrong_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop without its session.json was found by no command, and said nothing."""
+    folder, said = tmp_path / "account", list[str]()
+    folder.mkdir()
+    (folder / SESSION_FILE).write_bytes(b"described")
+    place = Place(folder, said.append)
+    place.look()
+    assert said == []
+    (folder / SESSION_FILE).unlink()
+    place.look()
+    place.look()
+    assert (folder / SESSION_FILE).read_bytes() == b"described"
+    assert [line.partition(" was removed")[2] != "" for line in said] == [True]
+    monkeypatch.setattr(disk, "LEAST_BYTES", 2**63)
+    place.look()
+    place.look()
+    monkeypatch.undo()
+    place.look()
+    assert ["the disk is full" in line for line in said[1:]] == [True, False]
+    folder.rename(tmp_path / "elsewhere")
+    place.look()
+    place.look()
+    assert "was moved or removed" in said[3] and str(os.getpid()) in said[3]
+    assert len(said) == 4 and not folder.exists()

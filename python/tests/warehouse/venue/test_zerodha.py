@@ -8,14 +8,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from duckbourse.brokers.paper import FillRules, PaperBroker
 from duckbourse.orders.book import Book, rebuild_book
@@ -25,13 +24,15 @@ from duckbourse.orders.order import Reason
 from duckbourse.settings import PROJECT
 from duckbourse.trading.publication import load
 from duckbourse.trading.session import tick_sizes_of
+from duckbourse.venue.faults import Fault
+from duckbourse.venue.kite import Access
 from duckbourse.warehouse import open_published
-from tests.support.kite_exchange import (
+from tests.support.kite import (
     ACCESS_TOKEN,
     API_KEY,
     API_SECRET,
     REQUEST_TOKEN,
-    KiteExchange,
+    ScriptedVenue,
     Served,
     serving,
 )
@@ -47,11 +48,12 @@ class Rehearsal:
     """Commands against an exchange, with a data folder of their own."""
 
     data: Path
-    served: Served
+    rules: FillRules = field(default_factory=lambda: FillRules(latency_ms=0))
+    served: Served = field(init=False)
     printed: str = ""
 
     @property
-    def exchange(self) -> KiteExchange:
+    def exchange(self) -> ScriptedVenue:
         return self.served.exchange
 
     def run(self, *words: str, typed: str = "", code: int = 0) -> str:
@@ -102,18 +104,23 @@ def rehearsal(sample: Warehouse, tmp_path: Path) -> Iterator[Rehearsal]:
     connection = open_published(sample.file)
     publication = load(connection, "paper_us", DAY, frozenset())
     connection.close()
-    paper = PaperBroker(
-        tmp_path / "exchange",
-        tick_sizes_of(publication),
-        publication.limits.capital_amount,
-        FillRules(latency_ms=0),
-        publication.charges,
-    )
+    found = Rehearsal(data)
+
+    def open_book() -> PaperBroker:
+        return PaperBroker(
+            tmp_path / "exchange",
+            tick_sizes_of(publication),
+            publication.limits.capital_amount,
+            found.rules,
+            publication.charges,
+        )
+
+    exchange = ScriptedVenue(open_book, tick_sizes_of(publication))
     try:
-        with serving(KiteExchange(paper)) as served:
-            yield Rehearsal(data, served)
+        with serving(exchange) as found.served:
+            yield found
     finally:
-        paper.close()
+        exchange.paper.close()
 
 
 def compare(rehearsal: Rehearsal) -> Book:
@@ -148,7 +155,7 @@ def test_a_session_is_traded_and_no_secret_is_written(rehearsal: Rehearsal) -> N
     assert sum(order.request.reason is Reason.ENTRY for order in filled) >= 8
     look_for_secrets(rehearsal)
     # an error of the broker has none either, whatever it repeats
-    rehearsal.exchange.access_token = "another"
+    rehearsal.exchange.access = Access(API_KEY, "another")
     rehearsal.exchange.refusals += [(403, "TokenException"), (503, "NetworkException")]
     refused = rehearsal.run("reconcile", "--account", "paper_us", code=7)
     assert "TokenException" in refused
@@ -168,12 +175,19 @@ def look_for_secrets(rehearsal: Rehearsal) -> None:
         assert found <= {token}
 
 
-FAULTS: dict[str, dict[str, Any]] = {
-    "lost answers": {"lose_each": 3},
-    "lost updates": {"skip_each": 2},
-    "no stream": {"is_deaf": True},
-    "an unknown status": {"word_each": 5},
-    "all of them": {"lose_each": 4, "skip_each": 3, "word_each": 7, "drop_each": 9},
+FAULTS: dict[str, dict[Fault, int]] = {
+    "lost answers": {Fault.LOST_ANSWER: 3},
+    "late and failed answers": {Fault.LATE_ANSWER: 3, Fault.FAILED_ANSWER: 4},
+    "rejections": {Fault.REJECTED: 5, Fault.TOO_MANY: 7},
+    "restarts": {Fault.RESTART: 4},
+    "lost updates": {Fault.LOST_UPDATE: 2, Fault.DOUBLED_UPDATE: 3},
+    "no stream": {Fault.REFUSED_SOCKET: 1},
+    "an unknown status": {Fault.UNKNOWN_STATUS: 5},
+    "all of them": {
+        **{Fault.LOST_ANSWER: 4, Fault.FAILED_ANSWER: 9, Fault.RESTART: 11, Fault.REJECTED: 13},
+        **{Fault.LOST_UPDATE: 3, Fault.DOUBLED_UPDATE: 5, Fault.UNKNOWN_STATUS: 7},
+        Fault.DROPPED_SOCKETS: 9,
+    },
 }
 
 
@@ -181,20 +195,18 @@ FAULTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("participation", [1, 100])
 def test_a_session_with_faults_keeps_its_ledger(
-    rehearsal: Rehearsal, faults: dict[str, Any], participation: int
+    rehearsal: Rehearsal, faults: dict[Fault, int], participation: int
 ) -> None:
     """Answers, updates and sockets are lost, words are unknown, and orders are filled in parts."""
     exchange = rehearsal.exchange
-    for name, value in faults.items():
-        assert hasattr(exchange, name)
-        setattr(exchange, name, value)
-    exchange.paper._rules = replace(
-        exchange.paper._rules, max_participation_pct=Decimal(participation)
-    )
+    exchange.faults.each.update(faults)
+    # also of the book that is opened when it restarts
+    rehearsal.rules = FillRules(latency_ms=0, max_participation_pct=Decimal(participation))
+    exchange.paper._rules = rehearsal.rules
     rehearsal.log_in()
     # at a speed at which the account waits for answers as it would in a session
     rehearsal.trade("--speed", "300")
-    assert exchange.fault_count >= 3
+    assert exchange.faults.counts.total() >= 3
     book = compare(rehearsal)
     assert sum(order.filled_quantity > 0 for order in book.orders.values()) >= 8
     assert {order.state for order in book.orders.values()} & {State.UNKNOWN, State.SENT} == set()

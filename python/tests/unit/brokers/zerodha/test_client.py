@@ -20,7 +20,8 @@ from duckbourse.brokers.zerodha.updates import KiteOrderStream, OrderProtocol
 from duckbourse.errors import BrokerError, BrokerRejected, BrokerUnclear
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import NOW, request
-from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY
+from tests.support.kite import ACCESS_TOKEN, API_KEY
+from tests.unit.brokers.zerodha.test_mapping import ORDER
 
 KEYS = SecretStr(API_KEY), SecretStr(ACCESS_TOKEN)
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -195,3 +196,20 @@ def test_an_answer_that_cannot_be_read_is_unclear(rows: Any, tmp_path: Path) -> 
                 await call()
 
     asyncio.run(ask())
+
+
+def test_an_order_of_another_that_cannot_be_read_hides_none_of_ours() -> None:
+    """One stranger's order with a new word ended every look-up and comparison of the session."""
+    ours = {**ORDER, "price": 100}
+    strange = {**ours, "order_id": "1", "tags": [], "transaction_type": "LEND"}
+
+    def orders(*rows: Any) -> Any:
+        client = client_of(
+            lambda _: httpx.Response(200, json={"status": "success", "data": list(rows)})
+        )
+        return asyncio.run(ZerodhaBroker(client, KiteOrderStream("", *KEYS), {}).orders())
+
+    [found] = orders(strange, ours)
+    assert found.broker_order_id == ORDER["order_id"]
+    with pytest.raises(BrokerUnclear):
+        orders({**ours, "transaction_type": "LEND"})

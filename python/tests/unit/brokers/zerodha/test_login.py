@@ -14,7 +14,7 @@ from duckbourse import clock
 from duckbourse.brokers.zerodha.client import KiteClient
 from duckbourse.errors import BrokerRejected
 from tests.support.commands import bourse
-from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY, API_SECRET, REQUEST_TOKEN
+from tests.support.kite import ACCESS_TOKEN, API_KEY, API_SECRET, REQUEST_TOKEN
 
 pytestmark = pytest.mark.any_day
 KEYS = {"BOURSE_KITE_API_KEY": API_KEY, "BOURSE_KITE_API_SECRET": API_SECRET}

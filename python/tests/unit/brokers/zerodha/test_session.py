@@ -16,7 +16,7 @@ from duckbourse.brokers.zerodha import session
 from duckbourse.errors import BadInput, ConfigurationError, TokenRefused
 from duckbourse.settings import Settings, settings
 from duckbourse.trading.feeds import kite_access
-from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY, API_SECRET
+from tests.support.kite import ACCESS_TOKEN, API_KEY, API_SECRET
 
 TOKEN = SecretStr(ACCESS_TOKEN)
 

@@ -25,7 +25,7 @@ from duckbourse.streaming.feed import Tick
 from tests.brokers.contract.cases import RULES
 from tests.support.counted_loop import CountedLoop, run_counted
 from tests.support.factories import CAPITAL, NOW, request
-from tests.support.kite_exchange import ACCESS_TOKEN, API_KEY, KiteExchange
+from tests.support.kite import ACCESS_TOKEN, API_KEY, ScriptedVenue
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Day:
 
     def __post_init__(self) -> None:
         self.paper = PaperBroker(self.folder, {"A": Decimal("0.01")}, CAPITAL, RULES)
-        self.exchange = KiteExchange(self.paper)
+        self.exchange = ScriptedVenue(lambda: self.paper)
         keys = SecretStr(API_KEY), SecretStr(ACCESS_TOKEN)
         client = KiteClient("http://127.0.0.1", *keys, transport=self.exchange.transport())
         self.broker = ZerodhaBroker(client, self.stream, {"A": Decimal("0.01")})
@@ -108,7 +108,7 @@ def test_an_update_is_passed_on_and_its_trades_are_asked_for_at_once(tmp_path: P
         before = day.asked("/orders")
         await day.broker.place(limit())
         day.trade(4)
-        (order,) = [day.exchange._order(each) for each in await day.paper.orders()]
+        (order,) = [day.exchange.order_row(each) for each in await day.paper.orders()]
         day.stream.on_order(order)
         day.stream.on_order(order)
         await asyncio.sleep(0.01)
@@ -175,7 +175,7 @@ def test_a_trade_that_is_listed_late_is_asked_for_until_it_is(tmp_path: Path) ->
     async def script(day: Day) -> None:
         await day.broker.place(limit())
         day.trade(4)
-        (order,) = [day.exchange._order(each) for each in await day.paper.orders()]
+        (order,) = [day.exchange.order_row(each) for each in await day.paper.orders()]
         trades, day.paper._trades = day.paper._trades, []
         day.stream.on_order(order)
         await asyncio.sleep(0.15)
@@ -203,7 +203,7 @@ def test_a_message_that_cannot_be_read_is_replaced_by_a_poll(
 def test_orders_of_a_product_that_is_not_traded_are_others(tmp_path: Path) -> None:
     async def script(day: Day) -> None:
         await day.broker.place(limit())
-        (order,) = [day.exchange._order(each) for each in await day.paper.orders()]
+        (order,) = [day.exchange.order_row(each) for each in await day.paper.orders()]
         foreign = {**order, "product": "NRML", "tag": "by hand", "tags": [], "order_id": "9"}
         day.stream.on_order(foreign)
         day.stream.on_order(order)
@@ -246,7 +246,7 @@ def test_an_order_whose_status_says_little_is_asked_for_soon(tmp_path: Path) -> 
         broker_order_id = await day.broker.place(limit())
         await asyncio.sleep(1.1)
         day.exchange.rename("SOMETHING NEW")
-        (order,) = [day.exchange._order(each) for each in await day.paper.orders()]
+        (order,) = [day.exchange.order_row(each) for each in await day.paper.orders()]
         day.stream.on_order(order)
         await asyncio.sleep(0.1)
         day.exchange.word = None

@@ -1,0 +1,1 @@
+"""A venue on loopback that speaks a broker's protocol, to rehearse with: no money moves."""
