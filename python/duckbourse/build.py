@@ -110,7 +110,9 @@ def up_to_date(request: Request) -> state.State | None:
     files, seeds, data and variables, with the same versions of dbt and DuckDB.
     """
     before = state.load(settings().build_database)
-    if request.full_refresh or request.select or before is None or before.unproven:
+    if request.full_refresh or request.select or before is None:
+        return None
+    if before.unproven or before.outdated:
         return None
     return before if before.inputs and before.inputs == inputs(request) else None
 
@@ -359,6 +361,7 @@ def _run(
         # a command line of this length is refused; if dbt has ended already, its code says it
         with suppress(BrokenPipeError), child.stdin:
             json.dump(given, child.stdin)
+        child.stdin = None  # `communicate` would flush it
         for line in child.stdout:
             try:
                 event = json.loads(line)
