@@ -101,9 +101,18 @@ class Client:
         return found
 
     def sql(self, query: str, values: dict[str, Any] | None = None) -> polars.DataFrame:
-        """Return the rows of a query, if the server was started with --allow-sql."""
+        """
+        Return the rows of a query, if the server was started with --allow-sql.
+
+        Raise ServerRefused if there are more rows than the server gives at once.
+        """
         body = {"query": query, "values": values or {}, "limit": PAGE_ROWS}
         response = self._send("POST", "/api/v1/sql", json=body, headers={"accept": ARROW})
+        if response.headers.get("x-has-more") == "true":
+            count = response.headers["x-row-count"]
+            raise ServerRefused(
+                422, f"the query has more than {count} rows", "ask for parts of it, by `limit`"
+            )
         return polars.read_ipc_stream(io.BytesIO(response.content))
 
     def page(self, address: str) -> dict[str, Any]:

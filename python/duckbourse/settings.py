@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
@@ -34,6 +35,7 @@ FOLDERS = ("raw", "build", "publications", "trading")
 
 # a size of memory, as DuckDB reads it
 MEMORY = r"\d+(\.\d+)?\s?(MB|GB|MiB|GiB)"
+UNITS = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 # dbt inserts the folder unescaped into a quoted glob, and that into a format string
 NOT_IN_A_FOLDER = "*?[]{}'\\"
@@ -42,6 +44,12 @@ NOT_IN_A_FOLDER = "*?[]{}'\\"
 def shown(path: Path) -> Path:
     """Return a path as it is typed in the project's folder: relative if it is below that."""
     return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+
+
+def bytes_of(size: str) -> int:
+    """Return the number of bytes of a size such as 500MB."""
+    number, unit = re.findall(r"[\d.]+|[A-Za-z]+", size)
+    return int(float(number) * UNITS[unit])
 
 
 def readable(folder: Path) -> Path:

@@ -8,7 +8,9 @@ publication until it is closed and never blocks the next one; a new connection s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,7 @@ from duckbourse.errors import (
     StorageFull,
 )
 from duckbourse.names import nearest
-from duckbourse.settings import settings
+from duckbourse.settings import bytes_of, settings
 from duckbourse.words import counted
 
 # The oldest DuckDB that can open our files; profiles.yml creates the build file with it.
@@ -49,6 +51,10 @@ SCANNERS = """
 MOST_LATE_ROWS = 10_000
 # between two interrupts of what runs too long
 INTERRUPT_SECONDS = 0.02
+# in which a query ends that is interrupted, or it is one that looks at no interrupt
+GRACE_SECONDS = 1.0
+# of a process besides DuckDB's memory: Python, its rows, the stacks of threads
+OUTSIDE_BYTES = 256 * 2**20
 
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 NEWER = re.compile(r"version number \d+")
@@ -130,21 +136,51 @@ def confine(connection: duckdb.DuckDBPyConnection, limits: Limits | None = None)
 
 
 @contextmanager
-def interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+def process_within(memory: str) -> Iterator[None]:
+    """
+    Let this process take `memory`, OUTSIDE_BYTES, and what it has, and nothing more, in a block.
+
+    What DuckDB counts is not enough: one long text or list is outside of it, and so is a plan.
+    Without Linux, there is no such limit.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+    most = pages * resource.getpagesize() + bytes_of(memory) + OUTSIDE_BYTES
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bounds = [bound for bound in (most, before, hard) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+@contextmanager
+def interrupted_after(
+    connection: duckdb.DuckDBPyConnection,
+    seconds: float,
+    give_up: Callable[[], None] | None = None,
+) -> Iterator[None]:
     """
     Interrupt what a block asks after so many seconds: `duckdb.InterruptException` is raised.
 
-    It interrupts until the block has ended, since the moment may fall between two queries.
+    It interrupts until the block has ended, since the moment may fall between two queries. If it
+    has not after GRACE_SECONDS, `give_up` is called, which ends the process.
     """
     guard, is_over = Lock(), Event()
 
     def interrupt() -> None:
-        wait = seconds
+        wait, left = seconds, GRACE_SECONDS
         while not is_over.wait(wait):
             with guard:
                 if not is_over.is_set():
                     connection.interrupt()
+                    if give_up and left < 0:
+                        give_up()
             wait = INTERRUPT_SECONDS
+            left -= wait
 
     Thread(target=interrupt, daemon=True).start()
     try:
@@ -178,15 +214,16 @@ def one_statement(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     return text[:end].decode()
 
 
-def wrap_query_error(error: duckdb.Error, query: str) -> BadQuery:
+def wrap_query_error(error: duckdb.Error | MemoryError, query: str) -> BadQuery:
     """Return DuckDB's error about somebody's query as a BadQuery with a remedy."""
     if isinstance(error, duckdb.InterruptException):
         return BadQuery(
             "the query took longer than it may", "ask for less, or allow more seconds: --timeout"
         )
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+        said = one_line(error).partition(" Possible solutions:")[0]
         return BadQuery(
-            f"the query needs more memory than it may use: {one_line(error)}",
+            f"the query needs more memory than it may use: {said}".removesuffix(": "),
             "ask for less, or allow more: --memory",
         )
     unknown = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
@@ -248,7 +285,7 @@ def files_in(folder: Path, pattern: str) -> str:
     return quoted(f"{itself}/{pattern}")
 
 
-def one_line(error: duckdb.Error) -> str:
+def one_line(error: Exception) -> str:
     """Return DuckDB's error about a query as one line, without the excerpt of the query."""
     return " ".join(str(error).split("\n\nLINE")[0].split())
 

@@ -7,26 +7,26 @@ import hashlib
 import mimetypes
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import msgspec
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from duckbourse.api import live
-from duckbourse.api.asking import Answer, Server
+from duckbourse.api.asking import Answer, Server, Turns
 from duckbourse.api.bounds import Bounds, Tokens
-from duckbourse.api.formats import FORMATS, chosen_format, encode
+from duckbourse.api.formats import FORMATS, chosen_format
 from duckbourse.api.gate import Gate, unknown_route
+from duckbourse.api.others import Others, Query
 from duckbourse.api.problems import Refused, problem, problem_of
 from duckbourse.api.reader import Reader
 from duckbourse.api.resources import REFUSALS, documented, router
-from duckbourse.errors import BadQuery, BourseError
-from duckbourse.market import Market
+from duckbourse.errors import BourseError
 from duckbourse.pages import NotHere, answer, reads_clock
 from duckbourse.warehouse import Limits
 
@@ -49,7 +49,7 @@ exchange-local and `_at` UTC. The Link header has the next page, and the ETag is
             "description": "The answer, with the SQL of each panel.",
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
-        304: {"description": "It is what If-None-Match names."},
+        304: {"description": "Not modified."},
         **REFUSALS,
     },
 )
@@ -63,18 +63,10 @@ async def page(asked: Answer, address: str) -> Response:
     )
 
 
-class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One query that returns rows, and the values that it names."""
-
-    query: str
-    values: dict[str, str | int | float | bool | None] = {}
-    limit: int = 1_000
-
-
-def sql_routes(reader: Reader, bounds: Bounds) -> APIRouter:
-    """Return the address that answers SQL of others, on a connection of its own."""
+def sql_routes(others: Others) -> APIRouter:
+    """Return the address that answers SQL of others, in processes of its own."""
     routes = APIRouter()
-    server = Server(reader, bounds)
+    turns = Turns(others.bounds)
 
     @routes.post(
         "/api/v1/sql",
@@ -106,22 +98,13 @@ def sql_routes(reader: Reader, bounds: Bounds) -> APIRouter:
     async def sql(request: Request) -> Response:
         kind = chosen_format(request.headers.get("accept", ""), FORMATS)
         asked = await live.body_of(request, Query)
-        limit = min(asked.limit, bounds.rows)
-        if limit < 1:
+        if asked.limit < 1:
             raise Refused(
                 422, f"a limit of {asked.limit} is not a number of rows", "give 1 or more"
             )
-
-        def work(market: Market) -> bytes:
-            try:
-                found = market.sql(asked.query, asked.values or None)
-            except BadQuery as error:
-                remedy = error.remedy.replace("market.tables()", "GET /api/v1/tables")
-                raise Refused(400, str(error), remedy) from error
-            return encode(found, kind, limit=limit).content
-
-        content = await server.run(work)
-        return Response(content, media_type=kind, headers={"cache-control": "no-store"})
+        reply = await turns.take(partial(others.ask, asked, kind))
+        headers = {"cache-control": "no-store", **reply.headers}
+        return Response(reply.content, reply.status, headers)
 
     return routes
 
@@ -144,11 +127,10 @@ def create_app(
     """
     bounds = bounds or Bounds()
     limits = Limits(bounds.memory, bounds.threads)
-    readers = [Reader(published, limits)]
-    if allow_sql:
-        readers.append(Reader(published, limits))
-    server = Server(readers[0], bounds)
-    watch = live.Watch(readers[0], bounds, metrics_port)
+    reader = Reader(published, limits)
+    others = Others(published, bounds) if allow_sql else None
+    server = Server(reader, bounds)
+    watch = live.Watch(reader, bounds, metrics_port)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -158,8 +140,9 @@ def create_app(
         finally:
             task.cancel()
             watch.end()
-            for reader in readers:
-                reader.close()
+            if others:
+                others.close()
+            reader.close()
 
     app = FastAPI(
         title=TITLE,
@@ -176,8 +159,8 @@ def create_app(
     app.include_router(router)
     app.include_router(live.router)
     app.include_router(pages)
-    if allow_sql:
-        app.include_router(sql_routes(readers[1], bounds))
+    if others:
+        app.include_router(sql_routes(others))
     _handle_errors(app)
     _serve_files(app, files("duckbourse") / "web" if front_end is None else front_end)
     app.add_middleware(Gate, bounds=bounds, tokens=tokens, names=names)

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 import anyio
-import duckdb
 import msgspec
 import structlog
 from anyio import to_thread
@@ -29,12 +28,11 @@ from duckbourse import clock
 from duckbourse.api.bounds import Bounds
 from duckbourse.api.formats import FORMATS, JSON, chosen_format, encode
 from duckbourse.api.keyset import CONVERSIONS, OF_ANOTHER, REMEDY, after, key_in, opaque
-from duckbourse.api.problems import Refused
-from duckbourse.api.reader import FATAL, Reader
-from duckbourse.errors import BadArgument, BadQuery, PublicationError
+from duckbourse.api.problems import AGAIN, Refused
+from duckbourse.api.reader import Reader
 from duckbourse.market import Market
 from duckbourse.names import did_you_mean
-from duckbourse.warehouse import interrupted_after, one_line
+from duckbourse.warehouse import interrupted_after
 
 T = TypeVar("T")
 # of a request: its format, limit, path and query
@@ -42,14 +40,11 @@ Identity = tuple[str, str, str, str]
 log = structlog.get_logger()
 ROWS = 1_000
 BUSY = "the server is busy"
-AGAIN = {"retry-after": "1"}
 # answers that are kept
 MOST_KEPT = 10_000
 # requests whose answers a newer publication has before it is served, and in how many seconds
 MOST_PREPARED = 100
 PREPARE_SECONDS = 3
-# what a file that is damaged raises, besides duckdb.Error itself
-OF_FILE = (duckdb.IOException, duckdb.SerializationException, *FATAL)
 
 
 @cache
@@ -70,15 +65,40 @@ class Answered:
     headers: Mapping[str, str]
 
 
+class Turns:
+    """What may run at once, and what waits for that, of one kind."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._slots = anyio.Semaphore(bounds.queries)
+        self._threads = anyio.CapacityLimiter(bounds.queries)
+        self._waiting = 0
+
+    async def take(self, work: Callable[[], T]) -> T:
+        """Run this in a thread when it is its turn; raise Refused if too many wait."""
+        if self._waiting >= self._bounds.waiting:
+            raise Refused(503, BUSY, "ask again", AGAIN)
+        self._waiting += 1
+        try:
+            with anyio.move_on_after(self._bounds.waiting_seconds) as wait:
+                await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        if wait.cancelled_caught:
+            raise Refused(503, BUSY, "ask again", AGAIN)
+        try:
+            return await to_thread.run_sync(work, limiter=self._threads)
+        finally:
+            self._slots.release()
+
+
 class Server:
     """The publication that is served, and the bounds within which it is."""
 
     def __init__(self, reader: Reader, bounds: Bounds) -> None:
         self.reader, self.bounds = reader, bounds
         self.code = code_version()
-        self._slots = anyio.Semaphore(bounds.queries)
-        self._threads = anyio.CapacityLimiter(bounds.queries)
-        self._waiting = 0
+        self._turns = Turns(bounds)
         # by ETag, the least recently asked for first; and those that are at work
         self._answers: OrderedDict[str, Answered] = OrderedDict()
         self._kept_bytes = 0
@@ -163,56 +183,7 @@ class Server:
 
     async def run(self, work: Callable[[Market], T]) -> T:
         """Run queries on the newest publication in a thread; raise Refused if too many wait."""
-        if self._waiting >= self.bounds.waiting:
-            raise Refused(503, BUSY, "ask again", AGAIN)
-        self._waiting += 1
-        try:
-            with anyio.move_on_after(self.bounds.waiting_seconds) as wait:
-                await self._slots.acquire()
-        finally:
-            self._waiting -= 1
-        if wait.cancelled_caught:
-            raise Refused(503, BUSY, "ask again", AGAIN)
-        try:
-            return await to_thread.run_sync(partial(self._work, work), limiter=self._threads)
-        finally:
-            self._slots.release()
-
-    def _work(self, work: Callable[[Market], T]) -> T:
-        try:
-            with (
-                self.reader.market() as market,
-                interrupted_after(market.connection, self.bounds.seconds),
-            ):
-                return work(market)
-        except duckdb.InterruptException as error:
-            raise Refused(
-                503, f"it took more than {self.bounds.seconds:g} s", "ask for less", AGAIN
-            ) from error
-        except duckdb.OutOfMemoryException as error:
-            raise Refused(
-                503, "it needs more memory than there is", "ask for less", AGAIN
-            ) from error
-        except duckdb.CatalogException as error:
-            raise Refused(404, one_line(error), "`./bourse build` publishes it") from error
-        except (duckdb.BinderException, BadQuery) as error:
-            # the queries are our own, so the file has other tables or columns
-            log.warning("the publication is of another version", problem=str(error))
-            raise PublicationError(
-                "the published file is of another version of duckbourse",
-                "run `./bourse build`, which publishes it again",
-            ) from error
-        except CONVERSIONS as error:
-            raise BadArgument(one_line(error).partition("Error: ")[2]) from error
-        except duckdb.Error as error:
-            if not (isinstance(error, OF_FILE) or type(error) is duckdb.Error):
-                raise
-            # its text has the file's path
-            log.error("the published file cannot be read", problem=one_line(error))
-            raise PublicationError(
-                "the published file cannot be read: it is damaged, or its disk is",
-                "run `./bourse build`, which publishes it again",
-            ) from error
+        return await self._turns.take(partial(self.reader.read, work, self.bounds.seconds))
 
 
 Limit = Annotated[

@@ -12,7 +12,8 @@ class Bounds:
 
     `queries` run at once, each for at most `seconds`; further ones wait for `waiting_seconds`, and
     no more than `waiting` of them. DuckDB uses `memory` and `threads` for all of them, and as much
-    again for SQL of others, and for a publication that is replaced until its last query has ended.
+    memory again for SQL of others, and for a publication that is replaced until its last query has
+    ended.
     An answer has at most `rows` rows, and of very wide ones fewer; those of the build are kept, in
     `kept_bytes` all together. A client sends `requests_per_second` on average and twice as many at
     once; commands count apart. `streams` clients follow the events. The head of a request, and its

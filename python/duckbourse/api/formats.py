@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -46,6 +47,8 @@ IN_ARROW = re.compile(
     r"(BOOLEAN|U?(TINY|SMALL|BIG)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|DATE|BLOB"
     r"|DECIMAL\(\d+,\d+\)|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?)(\[\])*"
 )
+# types that Python would write otherwise than DuckDB
+AS_TEXT = re.compile(r"INTERVAL|BLOB|BIT|TIME WITH TIME ZONE")
 # types whose values msgspec writes as JSON has them here
 AS_THEY_ARE = re.compile(
     r"BOOLEAN|U?(TINY|SMALL)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|DATE|TIMESTAMP(_S|_MS)?"
@@ -107,12 +110,26 @@ def encode(
     more than MOST_BYTES raise Refused.
     """
     names = [str(name) for name in found.columns]
+    for name, count in Counter(map(str.casefold, names)).items():
+        if count > 1:  # the later ones would have the values of the first
+            raise Refused(
+                400,
+                f"{count} columns are named {name!r}",
+                f'give each a name of its own, such as {identifier(name)} as "{name}_2"',
+            )
     limit = max(1, min(limit, MOST_VALUES // max(1, len(names))))
     some = found.limit(limit + 1)
     places = [names.index(name) for name in key]
     if kind == CSV:
         some = some.project(
             ", ".join(f"{identifier(name)}::varchar as {identifier(name)}" for name in names)
+        )
+    elif kind == JSON:
+        some = some.project(
+            ", ".join(
+                f"{_for_json(identifier(name), str(of))} as {identifier(name)}"
+                for name, of in zip(names, some.types, strict=True)
+            )
         )
     if kind in (JSON, CSV):
         kept = _kept(some)
@@ -166,6 +183,15 @@ def _word(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def _for_json(quoted: str, kind: str) -> str:
+    """Return a column without the values of which Python has no equal: infinite days are NULL."""
+    if kind == "TIMESTAMP_NS":
+        return f"case when isfinite({quoted}) then replace({quoted}::varchar, ' ', 'T') end"
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return f"case when isfinite({quoted}) then {quoted} end"
+    return f"{quoted}::varchar" if AS_TEXT.fullmatch(kind) else quoted
+
+
 def _for_arrow(found: DuckDBPyRelation) -> DuckDBPyRelation:
     columns = []
     for name, kind in zip(found.columns, found.types, strict=True):
@@ -197,9 +223,12 @@ def _json(
 ) -> bytes:
     # `others` are the columns whose values are made plain first
     found = [dict(zip(names, row, strict=True)) for row in rows]
-    for row in found:
-        for name in others:
-            row[name] = plain(row[name])
+    try:
+        for row in found:
+            for name in others:
+                row[name] = plain(row[name])
+    except RecursionError as error:
+        raise Refused(400, "a value nests too deeply", "select its parts") from error
     return msgspec.json.encode({**extra, "rows": found})
 
 

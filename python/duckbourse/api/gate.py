@@ -138,7 +138,8 @@ class Gate:
         now = clock.elapsed_seconds()
         left, before = self._rates.pop(client, (2 * rate, now))
         left = min(2 * rate, left + (now - before) * rate)
-        self._rates[client] = (max(left - 1, 0.0), now)
+        # what is refused takes no turn, or somebody who asks too fast would get no answer at all
+        self._rates[client] = (left - 1 if left >= 1 else left, now)
         if len(self._rates) > MOST_CLIENTS:
             self._rates.popitem(last=False)
         if left < 1:

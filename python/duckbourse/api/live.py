@@ -34,10 +34,10 @@ from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from duckbourse import clock
-from duckbourse.api.asking import AGAIN, BUSY, Answer, Server, refuse_unknown_parameters
+from duckbourse.api.asking import BUSY, Answer, Server, refuse_unknown_parameters
 from duckbourse.api.bounds import Bounds
 from duckbourse.api.formats import plain
-from duckbourse.api.problems import Refused, where
+from duckbourse.api.problems import AGAIN, Refused, where
 from duckbourse.api.reader import Reader
 from duckbourse.api.resources import PROBLEM, REFUSALS
 from duckbourse.errors import BourseError, ConfigurationError, JournalError, TradingError
@@ -49,6 +49,7 @@ from duckbourse.orders.journal import FILE as JOURNAL
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Order, Reason
 from duckbourse.risk.checks import AccountContext, limits_used
+from duckbourse.risk.exits import stop_of
 from duckbourse.risk.limits import COLUMNS, Limits
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import HOST
@@ -57,7 +58,6 @@ from duckbourse.trading.commands import OrderByHand, answer_to, send
 from duckbourse.trading.publication import Risk, load_risk
 from duckbourse.trading.requests import (
     LOOP_ANSWER_SECONDS,
-    no_loop,
     outcome,
     send_request,
     unanswered_order,
@@ -356,6 +356,14 @@ class Moment:
                 continue
             of = entries.get((strategy, held.symbol), [])
             exits = [entry.request.exits for entry in of if entry.request.exits is not None]
+            best = book.best_price
+            stops = [
+                stop_of(entry, best.get(entry.request.order_id, entry.average_price))
+                for entry in of
+            ]
+            targets = [each.target_price for each in exits if each.target_price is not None]
+            # of several entries, what is reached first
+            nearest, farthest = (max, min) if held.quantity > 0 else (min, max)
             age = self.age_seconds(held.symbol)
             rows.append(
                 {
@@ -365,9 +373,9 @@ class Moment:
                     "quantity": held.quantity,
                     "average": held.average_price,
                     "last": book.last_price(held.symbol, self.prices),
-                    "stop": next((each.stop_price for each in exits if each.stop_price), None),
-                    "target": next((e.target_price for e in exits if e.target_price), None),
-                    "exit_at": next((self.at(e.exit_at) for e in exits if e.exit_at), None),
+                    "stop": nearest((stop for stop in stops if stop is not None), default=None),
+                    "target": farthest(targets, default=None),
+                    "exit_at": min((self.at(e.exit_at) for e in exits if e.exit_at), default=None),
                     "signal": next((e.request.signal_id for e in of if e.request.signal_id), None),
                     "realized": held.realized_amount,
                     "age_ms": None if age is None else round(1_000 * age),
@@ -1225,8 +1233,11 @@ def _close(typed: Typed) -> Response:
     if not typed.symbol:
         raise Refused(422, "no symbol is named", 'give the one to close, as "symbol"')
     if not is_traded(session):
-        error = no_loop(session.account)
-        raise TradingError(str(error), error.remedy)
+        raise TradingError(
+            "no loop is trading the account: nothing was ordered, since nothing would check the "
+            "order or watch its exit",
+            "`./bourse trade` starts one",
+        )
     # which of several is meant has to be said; the loop itself knows what one holds
     holders = _holders(session, typed.symbol) if typed.strategy is None else []
     if len(holders) > 1:
@@ -1239,11 +1250,10 @@ def _close(typed: Typed) -> Response:
     path = send(session.path, "order", "by hand", seconds=LOOP_ANSWER_SECONDS, order=wanted)
     answer = answer_to(path, LOOP_ANSWER_SECONDS)
     if answer is None:
-        late = unanswered_order(
-            session, path, LOOP_ANSWER_SECONDS, "the orders show what became of it"
-        )
-        # no error names an account
-        raise TradingError(str(late).replace(f" of {session.account}", ""), late.remedy)
+        remedy = "the orders, and the log of the loop, show what became of it"
+        late = unanswered_order(session, path, LOOP_ANSWER_SECONDS, remedy)
+        # no error names an account, and no path of one
+        raise TradingError(str(late).replace(f" of {session.account}", ""), remedy)
     if not answer.is_obeyed:
         raise TradingError(f"close {typed.symbol}: {answer.message}", "look at the positions")
     return _encoded(

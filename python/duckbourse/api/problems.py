@@ -20,7 +20,7 @@ from duckbourse.errors import (
     TradingError,
     shortened,
 )
-from duckbourse.pages import NotHere, TooMuch
+from duckbourse.pages import NotHere, NotUsable, TooMuch
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -55,6 +55,7 @@ LISTED_AT = {
     "run": "/api/v1/backtests",
 }
 MOST_LISTED = 20
+AGAIN = {"retry-after": "1"}
 
 
 class Refused(Exception):
@@ -109,10 +110,10 @@ def problem_of(error: Exception) -> Response:
             )
         case BadArgument() | BadQuery():
             return problem(400, str(error), error.remedy)
-        case NotHere():
-            return problem(404, str(error))
-        case TooMuch():
+        case NotUsable() | TooMuch():
             return problem(422, str(error), error.remedy)
+        case NotHere():
+            return problem(404, str(error), error.remedy)
         case PublicationError():
             return problem(503, str(error), error.remedy, {"retry-after": "5"})
         case TradingError():

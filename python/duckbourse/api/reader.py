@@ -11,21 +11,27 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import structlog
 
 from duckbourse import clock
-from duckbourse.errors import BourseError, PublicationError
+from duckbourse.api.keyset import CONVERSIONS
+from duckbourse.api.problems import AGAIN, Refused
+from duckbourse.errors import BadArgument, BadQuery, BourseError, PublicationError
 from duckbourse.market import Market, stamp_of
-from duckbourse.warehouse import Limits
+from duckbourse.warehouse import Limits, interrupted_after, one_line
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 # a file that could not be opened is looked at again after so long, or when it is another one
 AGAIN_SECONDS = 5
 # what leaves DuckDB unable to answer anything more
 FATAL = (duckdb.FatalException, duckdb.InternalException)
+# what a file that is damaged raises, besides duckdb.Error itself
+OF_FILE = (duckdb.IOException, duckdb.SerializationException, *FATAL)
 
 
 class _Shared:
@@ -95,6 +101,38 @@ class Reader:
                 unused = shared.unused() if shared.is_retired else []
             _close(unused)
 
+    def read(self, work: Callable[[Market], T], seconds: float) -> T:
+        """Return what work makes of the newest publication within so many seconds, or say why."""
+        try:
+            with self.market() as market, interrupted_after(market.connection, seconds):
+                return work(market)
+        except duckdb.InterruptException as error:
+            raise too_long(seconds) from error
+        except (duckdb.OutOfMemoryException, MemoryError) as error:
+            raise Refused(
+                503, "it needs more memory than there is", "ask for less", AGAIN
+            ) from error
+        except duckdb.CatalogException as error:
+            raise Refused(404, one_line(error), "`./bourse build` publishes it") from error
+        except (duckdb.BinderException, BadQuery) as error:
+            # the queries are our own, so the file has other tables or columns
+            log.warning("the publication is of another version", problem=str(error))
+            raise PublicationError(
+                "the published file is of another version of duckbourse",
+                "run `./bourse build`, which publishes it again",
+            ) from error
+        except CONVERSIONS as error:
+            raise BadArgument(one_line(error).partition("Error: ")[2]) from error
+        except duckdb.Error as error:
+            if not (isinstance(error, OF_FILE) or type(error) is duckdb.Error):
+                raise
+            # its text has the file's path
+            log.error("the published file cannot be read", problem=one_line(error))
+            raise PublicationError(
+                "the published file cannot be read: it is damaged, or its disk is",
+                "run `./bourse build`, which publishes it again",
+            ) from error
+
     def close(self) -> None:
         """Close the publication when its last query has ended."""
         with self._lock:
@@ -158,3 +196,14 @@ def _close(markets: Sequence[Market]) -> None:
 
     if markets:
         threading.Thread(target=close, name="close").start()
+
+
+def too_long(seconds: float) -> Refused:
+    """Return the error for a query that took more than its seconds."""
+    return Refused(503, f"it took more than {seconds:g} s", "ask for less", AGAIN)
+
+
+def is_ours(error: duckdb.Error) -> bool:
+    """Return whether a query failed for want of time, memory or a sound file, and not by itself."""
+    ours = (duckdb.InterruptException, duckdb.OutOfMemoryException, *OF_FILE)
+    return isinstance(error, ours) or type(error) is duckdb.Error

@@ -102,7 +102,7 @@ def documented(summary: str, **row: Any) -> dict[str, Any]:
                     PARQUET: binary,
                 },
             },
-            304: {"description": "It is what If-None-Match names."},
+            304: {"description": "Not modified."},
             **REFUSALS,
         },
     }
@@ -197,9 +197,8 @@ async def symbols(
 )
 async def symbol_(asked: Rows, symbol: Symbol) -> Response:
     def found(market: Market) -> DuckDBPyRelation:
-        last = market.symbols()
-        one_of("symbol", symbol, [name for (name,) in last.project("symbol").distinct().fetchall()])
-        return filtered(last, {"symbol": symbol})
+        _check_name(market, "symbol", symbol, "from serving.latest_bars")
+        return filtered(market.symbols(), {"symbol": symbol})
 
     return await asked.rows(found, ["timeframe"])
 
@@ -315,6 +314,7 @@ async def signals(
     until: Until = None,
 ) -> Response:
     def found(market: Market) -> DuckDBPyRelation:
+        _check_name(market, "symbol", symbol, "from serving.latest_bars")
         rows = market.signals(
             scanner=scanner, preset=preset, since=since, until=until, with_outcomes=True
         )
@@ -334,9 +334,20 @@ async def backtests(
         if scanner is not None:
             return market.backtest(scanner, preset, setting).summary
         rows = market.sql("from backtests.summary")
+        for column, name in (("preset", preset), ("setting", setting)):
+            _check_name(market, column, name, "from backtests.runs")
         return filtered(rows, {"preset": preset, "setting": setting})
 
     return await asked.rows(found, ["run_id"])
+
+
+def _check_name(
+    market: Market, kind: str, wanted: str | None, named: str, column: str | None = None
+) -> None:
+    """Raise NoSuchName if rows are asked for by a name that a query of ours does not have."""
+    if wanted is not None:
+        known = market.sql(f"select distinct {column or kind} {named} order by all")
+        one_of(kind, wanted, [name for (name,) in known.fetchall()])
 
 
 Run = Annotated[str, Path(max_length=200, examples=["2f5a06"])]
@@ -346,8 +357,7 @@ def of_run(run: str, table: str) -> Callable[[Market], DuckDBPyRelation]:
     """Return what asks for the rows of a run in a table that is one of ours."""
 
     def found(market: Market) -> DuckDBPyRelation:
-        runs = [name for (name,) in market.sql("select run_id from backtests.runs").fetchall()]
-        one_of("run", run, runs)
+        _check_name(market, "run", run, "from backtests.runs", "run_id")
         return filtered(market.sql(f"from {table}"), {"run_id": run})
 
     return found

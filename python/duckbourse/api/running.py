@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 
@@ -23,15 +24,23 @@ def protocol_of(seconds: float) -> type[H11Protocol]:
     """
     Return a protocol on which the head of a request ends within so many seconds.
 
-    So does the rest of a body after its request was answered: refused, or too slow.
+    So does the rest of a body after its request was answered: refused, or too slow. Connections
+    beyond half of the files that the process may open are ended as they come.
     """
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    half = MOST_CONNECTIONS if files == resource.RLIM_INFINITY else files // 2
+    most = min(MOST_CONNECTIONS, half)
 
     class Timed(H11Protocol):
         _ends: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._close_later()
+            if len(self.connections) > most:
+                # at once: what waits for a file number would be tried again and again
+                transport.abort()
+            else:
+                self._close_later()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, time
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Annotated
 import typer
 
 from duckbourse.errors import ConfigurationError
+from duckbourse.settings import MEMORY, bytes_of
+
+LEAST_BYTES, MOST_BYTES = 16 * 10**6, 2**50
 
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV with a header.")]
@@ -31,6 +35,14 @@ def time_of_day(option: str, text: str) -> time:
         raise ConfigurationError(
             f"{option} {text!r} is not a time of day", "give hours and minutes, such as 10:20"
         ) from error
+
+
+def check_memory(size: str) -> None:
+    """Raise ConfigurationError for a --memory that is no size, or that no query can have."""
+    if not re.fullmatch(MEMORY, size) or not LEAST_BYTES <= bytes_of(size) <= MOST_BYTES:
+        raise ConfigurationError(
+            f"--memory {size!r} is no size of 16MB or more", "give one such as 500MB or 2GB"
+        )
 
 
 def one_preset(scanners: Iterable[str], preset: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import secrets
 import socket
 from contextlib import suppress
@@ -13,10 +12,11 @@ from typing import Annotated
 
 import typer
 
+from duckbourse.cli.options import check_memory
 from duckbourse.cli.output import notes, results
 from duckbourse.disk import wrap_os_error, write_private
 from duckbourse.errors import ConfigurationError
-from duckbourse.settings import LEAST_TOKEN_LETTERS, MEMORY, settings
+from duckbourse.settings import LEAST_TOKEN_LETTERS, settings
 
 TOKEN_BYTES = 32
 MOST_TOKEN_BYTES = 4_096
@@ -52,7 +52,7 @@ def serve(
         str, typer.Option("--memory", metavar="SIZE", help="Memory of all queries together.")
     ] = "1GB",
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds that a query may take.")
+        float, typer.Option("--timeout", min=0.1, max=3_600, help="Seconds that a query may take.")
     ] = 10,
     rows: Annotated[
         int, typer.Option("--rows", min=1, max=1_000_000, help="Rows of an answer, at most.")
@@ -61,7 +61,10 @@ def serve(
         int, typer.Option("--queries", min=1, max=64, help="Queries at once, at most.")
     ] = 8,
     rate: Annotated[
-        float, typer.Option("--rate", min=1, help="Requests a second of a client, at most.")
+        float,
+        typer.Option(
+            "--rate", min=1, max=1_000_000, help="Requests a second of a client, at most."
+        ),
     ] = 200,
     metrics_port: Annotated[
         int | None,
@@ -93,8 +96,7 @@ def serve(
             f"{missing[0]} is not installed",
             "`./bourse serve` installs it; elsewhere: pip install -e './python[serve]'",
         )
-    if not re.fullmatch(MEMORY, memory):
-        raise ConfigurationError(f"--memory {memory!r} is no size", "give one such as 500MB or 2GB")
+    check_memory(memory)
     from duckbourse.api import Bounds, Tokens, create_app
     from duckbourse.api.gate import names_of
     from duckbourse.api.running import Running
@@ -180,6 +182,8 @@ def _token(
             "a host other than loopback needs a token of yours",
             f"set {variable}, such as to the output of: openssl rand -hex 32",
         )
+    if default.is_symlink() and not default.exists():
+        raise ConfigurationError(f"{default} is a link to nothing", "remove it")
     if not default.exists():
         try:
             write_private(default, f"{secrets.token_hex(TOKEN_BYTES)}\n".encode())

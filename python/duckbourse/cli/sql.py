@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any
@@ -12,17 +12,18 @@ import typer
 from rich.markup import escape
 
 from duckbourse.cli.export import as_texts, check_export, export, half_of, rows_of
-from duckbourse.cli.options import Csv, Json, To, one_format
-from duckbourse.cli.output import notes, print_csv, print_json_rows, results
+from duckbourse.cli.options import Csv, Json, To, check_memory, one_format
+from duckbourse.cli.output import notes, print_csv, print_json_rows, results, say_error
 from duckbourse.cli.tables import Column, print_fitting, print_whole, table, width_of
-from duckbourse.errors import BadQuery, ConfigurationError
-from duckbourse.settings import MEMORY, settings
+from duckbourse.errors import BadQuery
+from duckbourse.settings import settings
 from duckbourse.warehouse import (
     Limits,
     confine,
     interrupted_after,
     one_statement,
     open_published,
+    process_within,
     quoted,
     wrap_query_error,
 )
@@ -49,7 +50,10 @@ def sql(
     ] = None,
     to: To = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.001, help="Seconds that the query may take.")
+        float,
+        typer.Option(
+            "--timeout", min=0.001, max=1_000_000, help="Seconds that the query may take."
+        ),
     ] = 600,
     memory: Annotated[
         str | None,
@@ -78,17 +82,27 @@ def sql(
     - `./bourse sql "from scanners.signals" --to signals.parquet`
     """
     one_format(json=json, csv=csv)
-    if memory is not None and not re.fullmatch(MEMORY, memory):
-        raise ConfigurationError(f"--memory {memory!r} is no size", "give one such as 500MB or 2GB")
+    if memory is not None:
+        check_memory(memory)
     if limit is None and not (json or csv):
         limit = MOST_ROWS
     if to:
         check_export(to)
     connection = open_published()
+    limits = Limits(memory or settings().memory_limit, settings().threads, True)
+
+    def give_up() -> None:
+        # the query looks at no interrupt, so nothing else ends it
+        if to:
+            half_of(to).unlink(missing_ok=True)
+        error = wrap_query_error(duckdb.InterruptException(), query)
+        say_error(str(error), error.remedy)
+        os._exit(error.exit_code)
+
     try:
         if to:
             connection.execute(f"set allowed_paths = [{quoted(half_of(to))}]")
-        confine(connection, Limits(memory or settings().memory_limit, settings().threads, True))
+        confine(connection, limits)
         query = one_statement(connection, query)
         [kind] = [statement.type for statement in connection.extract_statements(query)]
         is_of_rows = kind in QUERIES
@@ -97,7 +111,7 @@ def sql(
                 f"--to writes the rows of a query, and this is {kind.name}",
                 "omit --to, or write a query",
             )
-        with interrupted_after(connection, timeout):
+        with process_within(limits.memory), interrupted_after(connection, timeout, give_up):
             if is_of_rows and (to or csv):
                 connection.sql(query)  # so that an error is one of the query as it was written
             if to:
@@ -117,7 +131,7 @@ def sql(
                 if is_of_rows and not found:
                     notes.print("no rows: the query is right, and nothing meets it")
             is_cut = next(rows, None) is not None
-    except duckdb.Error as error:
+    except (duckdb.Error, MemoryError) as error:
         raise wrap_query_error(error, query) from error
     finally:
         connection.close()

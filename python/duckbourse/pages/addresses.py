@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import duckdb
 
 from duckbourse.pages import backtest, meta, overview, portfolio, quality, risk, scanners, symbol
-from duckbourse.pages.asking import MOST_LETTERS, NotHere, Panels, one_of
+from duckbourse.pages.asking import MOST_LETTERS, NotHere, NotUsable, Panels, one_of
 
 NO_ADDRESS = "{!r} is not an address"
 
@@ -113,5 +113,8 @@ def _parts(address: str) -> tuple[str, list[str], dict[str, str]]:
     name, *parts = [unquote(part) for part in split.path.strip("/").split("/")]
     if split.fragment or any(not part or len(part) > MOST_LETTERS for part in parts):
         raise NotHere(NO_ADDRESS.format(address[:MOST_LETTERS]), "/overview is one")
-    parameters = dict(parse_qsl(split.query, keep_blank_values=True))
+    given = parse_qsl(split.query, keep_blank_values=True)
+    parameters = dict(given)
+    if len(parameters) < len(given):
+        raise NotUsable("a parameter is given twice", "give each once")
     return name, parts, parameters

@@ -39,6 +39,10 @@ class NotHere(BourseError, ValueError):
     exit_code = 2
 
 
+class NotUsable(NotHere):
+    """A parameter of an address with a value that it cannot have."""
+
+
 class Panels:
     """
     The queries of one answer, asked of a publication.

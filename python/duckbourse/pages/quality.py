@@ -42,7 +42,11 @@ left join missing using (session_date)
 order by session_date
 """
 COVERAGE = """
-with days as (
+with elsewhere as (
+    select symbol from bars.staleness where calendar <> $calendar
+),
+
+days as (
     select symbol, session_date, 'b' as state from bars.ohlcv
     where timeframe = '1d' and calendar = $calendar and session_date between $first and $last
     union all
@@ -50,9 +54,11 @@ with days as (
     where timeframe = '1d' and calendar = $calendar and session_date between $first and $last
     union all
     select symbol, session_date, 'r' from bars.rejected
+    anti join elsewhere using (symbol)
     where timeframe = '1d' and session_date between $first and $last
     union all
     select symbol, session_date, 'j' from bars.suspect_jumps
+    anti join elsewhere using (symbol)
     where session_date between $first and $last
 ),
 
@@ -81,18 +87,22 @@ def quality(panels: Panels) -> dict[str, Any]:
     """Answer `/quality`; `coverage` has a letter a session for each symbol: b, m, r, j or -."""
     return {
         **_coverage(panels),
+        # the sessions by which a series is late are not added to those of another
         "findings": panels.rows(
             "findings",
             """
             select
                 finding,
                 rule,
-                sum(finding_count)::bigint as finding_count,
+                case
+                    when finding in ('behind', 'ended') then max(finding_count)
+                    else sum(finding_count)
+                end::bigint as finding_count,
                 count(distinct symbol) as symbol_count,
                 min(first_session_date) as first_session_date,
                 max(last_session_date) as last_session_date
             from serving.data_quality
-            group by all
+            group by finding, rule
             order by finding, rule
             """,
         ),
@@ -102,7 +112,10 @@ def quality(panels: Panels) -> dict[str, Any]:
             """
             select
                 finding,
-                sum(finding_count)::bigint as finding_count,
+                case
+                    when finding in ('behind', 'ended') then max(finding_count)
+                    else sum(finding_count)
+                end::bigint as finding_count,
                 count(distinct symbol) as symbol_count
             from serving.data_quality
             group by finding

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from duckbourse.market import IS_SCANNED, NEAREST_SESSIONS
-from duckbourse.pages.asking import NotHere, Panels
+from duckbourse.pages.asking import NotHere, NotUsable, Panels
 
 
 def session_of(panels: Panels, given: str | None) -> date | None:
@@ -37,11 +37,11 @@ def session_of(panels: Panels, given: str | None) -> date | None:
 
 
 def date_of(text: str, parameter: str) -> date:
-    """Return the date of a parameter; raise NotHere if it is none."""
+    """Return the date of a parameter; raise NotUsable if it is none."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise NotHere(
+        raise NotUsable(
             f"{parameter} {text[:40]!r} is not a date", "write it as in 2010-05-28"
         ) from error
 

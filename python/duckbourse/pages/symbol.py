@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from duckbourse.market import IN_ORDER
-from duckbourse.pages.asking import NotHere, Panels, one_of
+from duckbourse.pages.asking import NotUsable, Panels, one_of
 from duckbourse.pages.sessions import session_of
 from duckbourse.pages.signals import signals_where
 
@@ -88,6 +88,27 @@ from points
 group by point
 order by minute
 """
+# the price of a page: of the last bar itself, not of a point that stands for several
+LAST = """
+with newest as (
+    select symbol, timeframe, bar_ts, session_date, adjusted_close as close
+    from bars.ohlcv
+    where symbol = $symbol and timeframe = $timeframe {condition}
+    order by bar_ts desc
+    limit 1
+)
+
+select
+    epoch(newest.bar_ts)::bigint // 60 as minute,
+    any_value(newest.close) as close,
+    any_value(newest.close) / arg_max(ohlcv.adjusted_close, ohlcv.bar_ts) - 1 as session_return
+from newest
+left join bars.ohlcv
+    on newest.symbol = ohlcv.symbol
+    and newest.timeframe = ohlcv.timeframe
+    and newest.session_date > ohlcv.session_date
+group by newest.bar_ts
+"""
 
 
 def symbol(
@@ -135,15 +156,21 @@ def symbol(
         ),
         "signals": signals_where(
             panels,
-            "symbol = $symbol and session_date between $session - 7 and $session",
+            "symbol = $symbol and session_date between $session - 6 and $session",
             scanner,
             symbol=name,
             session=session,
         ),
+        # the sessions by which a series is late are not added to those of another
         "quality": panels.rows(
             "quality",
             """
-            select finding, sum(finding_count)::bigint as finding_count
+            select
+                finding,
+                case
+                    when finding in ('behind', 'ended') then max(finding_count)
+                    else sum(finding_count)
+                end::bigint as finding_count
             from serving.data_quality
             where symbol = $symbol and timeframe in ('1d', '1m')
             group by finding
@@ -171,7 +198,8 @@ def bars(
     daily or weekly. `from` and `to` (exchange-local, the latter excluded) choose others, and
     `points` says how many a screen can show: if there are more bars, each point is of as many
     neighbors as needed, with their open, high, low, close and volume, and the last value of each
-    indicator. `bars_per_point` is 1 if nothing was thinned. `minute` counts minutes since 1970 in
+    indicator. `bars_per_point` is 1 if nothing was thinned. `last` is the last bar itself, with its
+    change from the close of the session before. `minute` counts minutes since 1970 in
     exchange-local time; prices and volume are adjusted for splits and bonuses.
     """
     frames = _known(panels, name)
@@ -181,21 +209,21 @@ def bars(
         return _range(panels, name, timeframe, since, until, points)
     session = session_of(panels, date)
     is_daily = timeframe in ("1d", "1w")
+    condition = "and session_date <= $last" if session else ""
+    values = {"last": _last(panels, name, timeframe, session, is_daily)} if session else {}
     found = panels.columns(
         "bars",
-        NEWEST.format(
-            series=_series("and session_date <= $last" if session else ""),
-            columns=",\n    ".join(DRAWN),
-        ),
+        NEWEST.format(series=_series(condition), columns=",\n    ".join(DRAWN)),
         symbol=name,
         timeframe=timeframe,
         count=SHOWN_BARS[timeframe],
-        **({"last": _last(panels, name, timeframe, session, is_daily)} if session else {}),
+        **values,
     )
     return {
         "symbol": name,
         "timeframe": timeframe,
         "bars_per_point": 1,
+        "last": _last_bar(panels, name, timeframe, condition, values),
         "columns": _without_empty(found),
     }
 
@@ -213,7 +241,7 @@ def _range(
         if text is not None:
             condition += f" and bar_ts {sign} ${parameter}"
             values[parameter] = _instant(text, {"since": "from", "until": "to"}[parameter])
-    count = _number(points or "2000")
+    count = _number("2000" if points is None else points)
     found = panels.columns(
         "bars",
         THINNED.format(
@@ -245,8 +273,16 @@ def _range(
         "timeframe": timeframe,
         "bars_per_point": max(1, -(-bounds.pop("bar_count") // count)),
         **bounds,
+        "last": _last_bar(panels, name, timeframe, condition, values),
         "columns": _without_empty(found),
     }
+
+
+def _last_bar(
+    panels: Panels, name: str, timeframe: str, condition: str, values: dict[str, Any]
+) -> dict[str, Any] | None:
+    found = LAST.format(condition=condition)
+    return panels.row("last bar", found, symbol=name, timeframe=timeframe, **values)
 
 
 def _known(panels: Panels, name: str) -> list[str]:
@@ -302,7 +338,7 @@ def _instant(text: str, parameter: str) -> datetime:
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is not None:
-        raise NotHere(
+        raise NotUsable(
             f"{parameter} {text[:40]!r} is not an exchange-local time",
             "write it as in 2010-05-28T09:30",
         )
@@ -313,7 +349,7 @@ def _number(text: str) -> int:
     digits = text.lstrip("0")
     is_number = text.isascii() and digits.isdigit() and len(digits) <= len(str(MOST_POINTS))
     if not is_number or int(digits) > MOST_POINTS:
-        raise NotHere(
+        raise NotUsable(
             f"points {text[:40]!r} is not a number of points", f"give 1 to {MOST_POINTS:,}"
         )
     return int(digits)

@@ -95,6 +95,17 @@ def due(entry: Order, best: Decimal | None, price: Decimal | None, now: datetime
     return None
 
 
+def stop_of(entry: Order, best: Decimal | None) -> Decimal | None:
+    """Return the price at which `due` closes an entry by its stop or its trail; None if never."""
+    exits, sign = entry.request.exits, entry.request.side.sign
+    if exits is None:
+        return None
+    stops = [exits.stop_price] if exits.stop_price is not None else []
+    if exits.trail_distance is not None and best is not None:
+        stops.append(best - sign * exits.trail_distance)
+    return max(stops, key=lambda stop: stop * sign, default=None)
+
+
 def quiet_range(entry: Order, best: Decimal | None) -> tuple[int, int]:
     """
     Return the bounds, in millionths, between which no price is due and no trail moves.

@@ -272,20 +272,15 @@ class RestingStops:
 
     def _trigger(self, entry: Order) -> Decimal | None:
         """Return the stop of an entry in whole ticks; None without one, or outside the band."""
-        wanted, side = entry.request.exits, entry.request.side.other
-        if wanted is None:
-            return None
-        stops = [wanted.stop_price] if wanted.stop_price is not None else []
         best = self.book.best_price.get(entry.request.order_id, entry.average_price)
-        if wanted.trail_distance is not None and best is not None:
-            stops.append(best + side.sign * wanted.trail_distance)
-        if not stops:
+        stop = exits.stop_of(entry, best)
+        if stop is None:
             return None
         instrument = self._instrument(entry.request.symbol)
-        # the nearest one, no earlier than the stop
-        stop = (max if side is Side.SELL else min)(stops) / instrument.tick_size
-        rounding = ROUND_FLOOR if side is Side.SELL else ROUND_CEILING
-        trigger = stop.to_integral_value(rounding) * instrument.tick_size
+        # no earlier than the stop
+        rounding = ROUND_FLOOR if entry.request.side is Side.BUY else ROUND_CEILING
+        ticks = (stop / instrument.tick_size).to_integral_value(rounding)
+        trigger = ticks * instrument.tick_size
         low, high = instrument.price_band
         is_inside = trigger >= low and (high is None or trigger <= high)
         return trigger if is_inside else None

@@ -32,7 +32,7 @@ const shows = (page, text) =>
     became(
         page,
         `shows ${text}`,
-        text => document.querySelector('main').textContent.includes(text),
+        text => document.querySelector('main')?.textContent.includes(text),
         text,
     );
 async function give(page, token) {

@@ -114,12 +114,12 @@ const became = (what, isRight, argument) =>
 await press('/');
 await page.keyboard.type('goldman');
 await press('Enter');
-await became('/ finds a company', () => document.querySelector('main h1').textContent.includes('GS'));
+await became('/ finds a company', () => document.querySelector('main h1')?.textContent.includes('GS'));
 await press('3');
 await became(
     '3 opens the scanners',
     () =>
-        document.querySelector('main h1').textContent === 'Scanners' &&
+        document.querySelector('main h1')?.textContent === 'Scanners' &&
         document.querySelector('main tbody tr'),
 );
 await page.focus('main tbody .open');
@@ -135,14 +135,14 @@ await press('ArrowRight');
 await became('→ opens the next signal', before => location.href !== before, before);
 await press('a');
 await became('a hides what followed', () =>
-    document.querySelector('main').textContent.includes('What followed is hidden'),
+    document.querySelector('main')?.textContent.includes('What followed is hidden'),
 );
 await press('a', '?');
 await became('? opens the help', () => document.querySelector('dialog[open] .keys'));
 await press('Escape');
 await became('Escape closes the help', () => !document.querySelector('dialog[open]'));
 await press('1');
-await became('1 opens the overview', () => document.querySelector('main h1').textContent === 'Overview');
+await became('1 opens the overview', () => document.querySelector('main h1')?.textContent === 'Overview');
 await page.focus('main .figures .def');
 await page.keyboard.press('Shift+Tab');
 await page.keyboard.press('Tab');
@@ -157,7 +157,7 @@ const [file] = await Promise.all([
     page.click('main .panel .act:text-is("CSV")'),
 ]);
 const saved = readFileSync(await file.path(), 'utf8');
-check('CSV saves the table', saved.startsWith('known_ts,symbol,'), saved.slice(0, 200));
+check('CSV saves the table', saved.startsWith('known_ts,symbol,direction,scanner,preset,score,'), saved.slice(0, 200));
 const docs = await page.evaluate(async () => {
     const block = document.getElementById('answer:/docs');
     const bytes = Uint8Array.from(atob(block.textContent), letter => letter.charCodeAt(0));

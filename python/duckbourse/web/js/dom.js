@@ -255,7 +255,9 @@ export function choice(label, options, chosen, choose) {
 /* the order that somebody gave a table, by its page and name: it outlives a new drawing */
 const sorts = new Map();
 /*
-  A table. columns: {key, title, num, show(row), by(row), doc, tip}. `of` names the relation of the
+  A table. columns: {key, title, num, show(row), by(row), doc, tip, also, plain}. What a cell shows
+  besides its key is `also`, by name: a CSV file has it too. One that is `plain` does not sort, and
+  its key is not saved. `of` names the relation of the
   columns, whose descriptions are their definitions. A click on a title sorts, a row opens, and so
   does the button in its first cell, or in that of the column that `opens`; from there arrows or
   j and k move to other rows.
@@ -266,7 +268,6 @@ export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limi
     let [by, down] = sorts.get(place) ?? sort ?? [null, false];
     const body = h('tbody'),
         opener = columns.find(c => c.opens) ?? columns[0];
-    const valueOf = (column, row) => (column.by ? column.by(row) : row[column.key]);
     const order = column => {
         down = by === column.key ? !down : !!column.num;
         by = column.key;
@@ -358,12 +359,22 @@ export function table({ label, columns, rows, of, sort, onopen, tall, isOn, limi
             body,
         ),
     );
-    const saved = columns.filter(c => !c.plain);
-    node.csv = () =>
-        [saved.map(c => c.key), ...ordered().map(row => saved.map(c => valueOf(c, row)))]
-            .map(line => line.map(csvField).join(',') + '\r\n')
-            .join('');
+    node.csv = () => csvOf(columns, ordered());
     return node;
+}
+const valueOf = (column, row) => (column.by ? column.by(row) : row[column.key]);
+/* The lines of a CSV file: every value that the cells of these columns show, unrounded. */
+export function csvOf(columns, rows) {
+    const saved = new Map();
+    for (const c of columns)
+        for (const [key, value] of [
+            ...(c.plain ? [] : [[c.key, row => valueOf(c, row)]]),
+            ...(c.also ?? []).map(key => [key, row => (row.r ?? row)[key]]),
+        ])
+            if (!saved.has(key)) saved.set(key, value);
+    return [[...saved.keys()], ...rows.map(row => [...saved.values()].map(value => value(row)))]
+        .map(line => line.map(csvField).join(',') + '\r\n')
+        .join('');
 }
 
 /*

@@ -28,7 +28,7 @@ export const short = v =>
         ? NONE
         : Math.abs(v) >= 1e9
           ? number(v / 1e9, 2) + ' bn'
-          : Math.abs(v) >= 1e6
+          : Math.abs(v) >= 999_500
             ? number(v / 1e6, 2) + ' m'
             : Math.abs(v) >= 1e4
               ? number(v / 1e3, 0) + ' k'
@@ -77,11 +77,9 @@ export const stampOf = (time, withClock) =>
 export const arrow = v => (missing(v) || v === 0 ? '' : v > 0 ? '▲' : '▼');
 export const tone = v => (missing(v) || v === 0 ? '' : v > 0 ? 'up' : 'down');
 export const distance = days =>
-    days < 2
-        ? `${days} day`
-        : days < 60
-          ? `${days} days`
-          : days < 730
-            ? `${Math.round(days / 30.4)} months`
-            : `${number(days / 365.25, 1)} years`;
+    days < 60
+        ? plural(days, 'day')
+        : days < 730
+          ? `${Math.round(days / 30.4)} months`
+          : `${number(days / 365.25, 1)} years`;
 export const plural = (n, word) => `${number(n)} ${word}${n === 1 ? '' : 's'}`;

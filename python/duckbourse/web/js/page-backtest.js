@@ -112,6 +112,7 @@ export async function backtestPage(app) {
                             key: 'win_rate',
                             title: 'Win rate',
                             num: true,
+                            also: ['win_rate_low', 'win_rate_high'],
                             show: r => [
                                 ofOne(r.win_rate, 0),
                                 ' ',
@@ -126,8 +127,8 @@ export async function backtestPage(app) {
                         },
                         {
                             key: 'mean_trade_return_low',
-                            title: '±2%',
-                            plain: true,
+                            title: '95% interval (−2 … +2%)',
+                            also: ['mean_trade_return_high'],
                             show: r =>
                                 missing(r.mean_trade_return_low)
                                     ? '–'
@@ -180,7 +181,6 @@ export async function backtestPage(app) {
                         {
                             key: 'verdict',
                             title: 'In words',
-                            plain: true,
                             doc: `${SUMMARY}.verdict`,
                             show: r => tag(...verdictOf(r)),
                         },
@@ -314,7 +314,7 @@ function runPanels(app, b, chosen) {
                 {
                     label: 'Costs',
                     value: money(run.costs_amount, currency),
-                    small: `of it slippage ${number(run.slippage_amount)}`,
+                    small: `including slippage ${number(run.slippage_amount)}`,
                     doc: `${SUMMARY}.costs_amount`,
                 },
                 {

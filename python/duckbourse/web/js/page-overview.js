@@ -42,16 +42,25 @@ export const VERDICTS = {
 export const varVerdict = verdict =>
     verdict ? tag(...(VERDICTS[verdict] ?? [`✕ ${words(verdict).toLowerCase()}`, 'bad'])) : '–';
 
+/* Of each calendar whose newest bar is old, a minute's if it has minutes: which, and by how much. */
+export function oldPrices(freshness, answeredAt) {
+    return [...new Set(freshness.map(f => f.calendar))].sort().flatMap(calendar => {
+        const of = freshness.filter(f => f.calendar === calendar),
+            minutes = of.filter(f => f.timeframe === '1m');
+        const last_bar_end = (minutes.length ? minutes : of)
+            .map(f => f.last_bar_end)
+            .sort()
+            .at(-1);
+        const age = daysBetween(last_bar_end, answeredAt);
+        return age > OLD_DAYS ? [{ calendar, isMinute: !!minutes.length, last_bar_end, age }] : [];
+    });
+}
+
 export async function overviewPage(app) {
     const o = await app.source.get('/overview'),
         { meta } = app,
         p = meta.publication;
-    const newest = o.freshness
-            .map(f => f.last_bar_end)
-            .sort()
-            .at(-1),
-        minutes = o.freshness.find(f => f.timeframe === '1m');
-    const age = newest && daysBetween(minutes?.last_bar_end ?? newest, meta.answered_at);
+    const old = oldPrices(o.freshness, meta.answered_at);
     const isSynthetic = o.signals.some(x => x.source === 'synthetic');
     return h(
         'div',
@@ -66,10 +75,10 @@ export async function overviewPage(app) {
                 `${o.session ? `Session of ${day(o.session)}` : 'No bars'}, ${p.published_at ? `published ${day(p.published_at)} ${clockTime(p.published_at)} UTC` : 'not published'}`,
             ),
         ),
-        age > OLD_DAYS
+        old.length
             ? callout(
                   'These are old prices.',
-                  `The newest ${minutes ? 'minute bar' : 'bar'} is of ${day(minutes?.last_bar_end ?? newest)}, ${distance(age)} before this page was made.${isSynthetic ? ' The minutes are synthetic, made from daily bars: what a scanner finds in them is an example, not a record of a market.' : ''}`,
+                  `${old.map(x => `The newest ${x.isMinute ? 'minute bar' : 'bar'} of ${x.calendar} is of ${day(x.last_bar_end)}, ${distance(x.age)} before this page was made.`).join(' ')}${isSynthetic ? ' The minutes are synthetic, made from daily bars: what a scanner finds in them is an example, not a record of a market.' : ''}`,
               )
             : null,
         h(
@@ -103,6 +112,7 @@ export async function overviewPage(app) {
                         {
                             key: 'scanner',
                             title: 'Scanner',
+                            also: ['preset'],
                             show: x => [words(x.scanner), ' ', h('small', {}, words(x.preset))],
                         },
                         { key: 'score', title: 'Score', num: true, show: x => number(x.score, 1) },
@@ -127,6 +137,7 @@ export async function overviewPage(app) {
                         {
                             key: 'exit_reason',
                             title: 'Exit',
+                            also: ['exit_ts'],
                             show: x =>
                                 x.exit_ts ? `${words(x.exit_reason)} ${clockTime(x.exit_ts)}` : '–',
                         },
@@ -152,6 +163,7 @@ export async function overviewPage(app) {
                             {
                                 key: 'timeframe',
                                 title: 'Bars',
+                                also: ['calendar'],
                                 show: f => `${f.timeframe} of ${f.calendar}`,
                             },
                             {
@@ -164,6 +176,7 @@ export async function overviewPage(app) {
                                 title: 'Current',
                                 num: true,
                                 tip: 'Series that reach the newest session of their market in this publication, of all series',
+                                also: ['symbol_count'],
                                 show: f =>
                                     `${number(f.current_count)} of ${number(f.symbol_count)}`,
                             },

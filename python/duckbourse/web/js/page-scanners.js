@@ -135,7 +135,7 @@ export async function scannersPage(app) {
             () => panel({
                 title: `${words(scanner)}, ${words(preset).toLowerCase()}`,
                 note: rows.length
-                    ? `${plural(rows.length, 'candidate')} at ${cutoff}, of it ${plural(signals.size, 'signal')}`
+                    ? `${plural(rows.length, 'candidate')} at ${cutoff}, ${plural(signals.size, 'signal')} among them`
                     : 'no candidates',
                 width: 'w8',
                 sql: d.sql[`candidates.${scanner}`],
@@ -220,7 +220,8 @@ export async function scannersPage(app) {
                         {
                             key: 'win_rate_low',
                             title: '95% interval',
-                            plain: true,
+                            also: ['win_rate_high'],
+                            by: a => a.r?.win_rate_low,
                             show: a =>
                                 a.r && !missing(a.r.win_rate_low)
                                     ? whisker({
@@ -251,7 +252,8 @@ export async function scannersPage(app) {
                         {
                             key: 'mean_trade_return_low',
                             title: '95% interval (−2 … +2%)',
-                            plain: true,
+                            also: ['mean_trade_return_high'],
+                            by: a => a.r?.mean_trade_return_low,
                             show: a =>
                                 a.r && !missing(a.r.mean_trade_return_low)
                                     ? whisker({
@@ -289,7 +291,7 @@ export async function scannersPage(app) {
                         {
                             key: 'verdict',
                             title: 'In words',
-                            plain: true,
+                            by: a => a.r?.verdict,
                             doc: `${SUMMARY}.verdict`,
                             show: a => tag(...verdictOf(a.r)),
                         },
@@ -366,6 +368,7 @@ function columnsOf(rows, signals) {
                       key: 'parts',
                       title: 'Parts',
                       plain: true,
+                      also: parts,
                       tip: `Parts of the score: ${parts.map(words).join(', ')}`,
                       show: r =>
                           h(

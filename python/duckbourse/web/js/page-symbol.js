@@ -9,6 +9,7 @@ import {
     toned,
     side,
     pairs,
+    defined,
     toggle,
 } from './dom.js';
 import {
@@ -129,7 +130,9 @@ export async function symbolPage(app) {
     };
     app.keys({ a: () => isDrawn && hide(), ArrowRight: () => step(1), ArrowLeft: () => step(-1) });
 
-    const change = n > 1 ? c.close[n - 1] / c.close[n - 2] - 1 : null;
+    // of what was known at a signal, the change is not
+    const last =
+        cut === Infinity ? answer.last : n ? { minute: c.minute[n - 1], close: c.close[n - 1] } : null;
     const sources = one.timeframes.find(t => t.timeframe === frame)?.source;
     const overlays = Object.entries(OVERLAYS).filter(([key]) => c[key]);
     const flip = key => {
@@ -160,17 +163,21 @@ export async function symbolPage(app) {
                         .join(' · '),
                 ),
             ),
-            n
+            last
                 ? h(
                       'div',
                       {},
-                      h('span', { class: 'price' }, price(c.close[n - 1])),
+                      h('span', { class: 'price' }, price(last.close)),
                       ' ',
-                      toned(change, signedOfOne(change)),
+                      defined(
+                          toned(last.session_return, signedOfOne(last.session_return)),
+                          null,
+                          'Close of this bar over the last close of the session before, less 1.',
+                      ),
                       h(
                           'p',
                           { class: 'sub' },
-                          `close of the ${frame} bar ${isIntraday ? stampOf(times[n - 1], true) : day(stampOf(times[n - 1]))}`,
+                          `close of the ${frame} bar ${isIntraday ? stampOf(last.minute * 60, true) : day(stampOf(last.minute * 60))}`,
                       ),
                   )
                 : null,

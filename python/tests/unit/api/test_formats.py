@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duckbourse.api.formats import ARROW, CSV, FORMATS, JSON, PARQUET, chosen_format, encode
+from duckbourse.api.formats import (
+    ARROW,
+    CSV,
+    FORMATS,
+    JSON,
+    PARQUET,
+    _json,
+    chosen_format,
+    encode,
+)
 from duckbourse.api.keyset import after, key_in, opaque
 from duckbourse.api.problems import Refused
 
@@ -56,10 +66,39 @@ def test_json_loses_no_digit_and_has_no_nan(connection: duckdb.DuckDBPyConnectio
         "numbers": [1, 2],
         "m": {"a": [1]},
         "s": {"x": "1.50"},
-        "span": "1 day, 0:00:00",
+        "span": "1 day",
         "quoted": 'a"b,c',
-        "bytes": "b'blob'",
+        "bytes": "blob",
     }
+
+
+def test_json_has_what_python_cannot_hold(connection: duckdb.DuckDBPyConnection) -> None:
+    """Infinite days came as of the year 9999, months as days, and nanoseconds were cut."""
+    query = """
+        select
+            'infinity'::date as d, '-infinity'::timestamp as ts, '-infinity'::timestamptz as tz,
+            'infinity'::timestamp_ns as ns_infinite, date '9999-12-31' as last,
+            timestamp_ns '2010-05-28 09:30:00.123456789' as ns, interval 1 month as month,
+            interval '178956970 years' as ages, '101'::bit as bits
+    """
+    [row] = json.loads(encode(connection.sql(query), JSON, limit=1).content)["rows"]
+    assert row == {
+        **dict.fromkeys(("d", "ts", "tz", "ns_infinite")),
+        "last": "9999-12-31",
+        "ns": "2010-05-28T09:30:00.123456789",
+        "month": "1 month",
+        "ages": "178956970 years",
+        "bits": "101",
+    }
+
+
+def test_a_value_that_nests_too_deeply_is_refused() -> None:
+    value: object = 1
+    for _ in range(sys.getrecursionlimit()):
+        value = {"a": value}
+    with pytest.raises(Refused, match="nests too deeply") as refused:
+        _json(["a"], ["a"], [(value,)], {})
+    assert refused.value.status == 400
 
 
 def test_csv_has_null_and_an_empty_text_apart(connection: duckdb.DuckDBPyConnection) -> None:
@@ -69,6 +108,14 @@ def test_csv_has_null_and_an_empty_text_apart(connection: duckdb.DuckDBPyConnect
         "nothing,empty,quoted,money,n,midnight,ts\r\n"
         ',"","a""b,c",1.1000,nan,24:00:00,2010-05-28 09:30:00\r\n'
     )
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_in_a_field_of_csv_ends_no_row(
+    connection: duckdb.DuckDBPyConnection, end: str
+) -> None:
+    text = encode(connection.sql("select $end as a", params={"end": f"x{end}y"}), CSV, limit=1)
+    assert text.content.decode() == f'a\r\n"x{end}y"\r\n'
 
 
 @pytest.mark.parametrize("kind", [ARROW, PARQUET])

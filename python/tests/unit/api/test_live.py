@@ -32,13 +32,13 @@ from duckbourse.client import ServerRefused
 from duckbourse.orders.events import LegsCrossed
 from duckbourse.orders.journal import FILE as JOURNAL
 from duckbourse.orders.journal import lock_folder, open_journal
-from duckbourse.orders.order import Reason, Request, Side
+from duckbourse.orders.order import Exits, Reason, Request, Side
 from duckbourse.settings import settings
 from duckbourse.telemetry.metrics import Metrics, MetricsServer
 from duckbourse.trading import last_prices, requests
 from duckbourse.trading.commands import Answer, Command
 from duckbourse.trading.session_folder import SessionFolder, read, readable_sessions
-from duckbourse.trading.strategy import Strategy
+from duckbourse.trading.strategy import Context, Strategy
 from duckbourse.warehouse import Limits
 from tests.support.factories import LIMITS
 from tests.support.market import DAY, Market, at, instrument, signal, tick
@@ -206,6 +206,39 @@ def test_a_price_is_late_beyond_the_longest_silence(data: Path, seconds: int, st
     [session], _ = readable_sessions()
     [row] = Moment(session, None, []).feed(LIMITS)
     assert (row["symbol"], row["state"]) == ("A", state)
+
+
+@pytest.mark.parametrize(
+    ("side", "exits", "shown"),
+    [
+        # at 101, the best price of a long, a trail of 2 is at 99
+        (Side.BUY, [(95, 2, 120), (97, None, 110)], (99, 110)),
+        (Side.BUY, [(97, None, 110), (95, 10, 120)], (97, 110)),
+        # and a short that was sold at 101
+        (Side.SELL, [(105, 3, 80), (110, None, 90)], (104, 90)),
+    ],
+)
+def test_the_stop_shown_is_the_one_that_closes_first(
+    data: Path, side: Side, exits: list[tuple[int, int | None, int]], shown: tuple[int, int]
+) -> None:
+    """A trailing stop was shown where it had begun, and of several entries only the first."""
+
+    def enter(number: int) -> Callable[[Context], Request]:
+        stop, trail, target = exits[number]
+        wanted = Exits(
+            stop_price=Decimal(stop),
+            trail_distance=None if trail is None else Decimal(trail),
+            target_price=Decimal(target),
+        )
+        return lambda context: context.entry(f"e{number}", "A", side, 5, exits=wanted)
+
+    # a sale waits for the purchase of the signal
+    asked = at(9, 45) if side is Side.BUY else at(9, 46)
+    entries = [(asked, enter(number)) for number in range(len(exits))]
+    traded(data, others={"mine": lambda: At(*entries)})
+    [session], _ = readable_sessions()
+    rows = {row["strategy"]: row for row in Moment(session, None, []).positions()}
+    assert (rows["mine"]["stop"], rows["mine"]["target"]) == shown
 
 
 def test_what_closed_each_other_in_the_account_is_shown(data: Path) -> None:
@@ -610,7 +643,7 @@ def test_a_command_says_whether_the_loop_obeyed(data: Path) -> None:
         # without a loop, the next one obeys; but nothing is ordered
         done = client.command("halt", "test")
         assert (done["is_obeyed"], "the next one acts on it" in done["message"]) == (None, True)
-        with pytest.raises(ServerRefused, match="no loop is trading test: nothing was ordered"):
+        with pytest.raises(ServerRefused, match="no loop is trading the account: nothing"):
             client.command("close", "test", symbol="A")
 
 
@@ -730,7 +763,7 @@ def test_an_order_that_no_loop_takes_is_withdrawn(
         with served(data) as found, found.client(COMMAND) as client:
             with pytest.raises(ServerRefused, match="it is withdrawn and will not be sent") as no:
                 client.command("close", "test", symbol="A")
-            assert "test" not in str(no.value)
+            assert "test" not in f"{no.value} {no.value.remedy}"
             assert not [*(folder / "commands").glob("*.json")]
     finally:
         lock.close()

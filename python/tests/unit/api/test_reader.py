@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+import resource
+import signal
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,11 +20,14 @@ import structlog
 
 from duckbourse.api import Bounds
 from duckbourse.api.formats import Encoded, encode
+from duckbourse.api.others import Others, Query
+from duckbourse.api.problems import Refused
 from duckbourse.api.reader import Reader
+from duckbourse.client import ServerRefused
 from duckbourse.errors import BourseError, PublicationError
 from duckbourse.market import Market
 from duckbourse.warehouse import Limits
-from tests.support.serving import READ, serving
+from tests.support.serving import COMMAND, READ, Served, serving
 from tests.support.waiting import wait_until
 from tests.unit.market.test_publications import published
 
@@ -65,6 +73,24 @@ def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     reader.close()
     with pytest.raises(PublicationError, match="nothing has been published"):
         Reader(tmp_path / "nothing.duckdb", LIMITS)
+
+
+def test_a_publication_that_duckdb_gave_up_is_opened_again(tmp_path: Path) -> None:
+    reader = Reader(published(tmp_path, 1), LIMITS)
+    broken = reader._shared
+    for error in (duckdb.FatalException, duckdb.InternalException):
+        with pytest.raises(error), reader.market():
+            raise error("the database has been invalidated")
+        with reader.market() as market:
+            assert market.sql("from bars.twin").fetchall() == [(1,)]
+        assert reader._shared is not broken
+        broken = reader._shared
+    # what fails by itself leaves it open
+    with pytest.raises(duckdb.BinderException), reader.market():
+        raise duckdb.BinderException("no")
+    with reader.market():
+        assert reader._shared is broken
+    reader.close()
 
 
 EMPTY = "create schema serving; create table serving.publication as "
@@ -114,7 +140,9 @@ def test_no_file_breaks_the_publication_that_is_open(
             answer = found.get("/api/v1/publication")
             assert (answer.status_code, answer.headers["x-build-id"]) == (200, "b1"), answer.text
             tag = answer.headers["etag"]
-            assert found.get("/api/v1/publication", if_none_match=tag).status_code == 304
+            for given in (tag, f"W/{tag}", f'"other", W/{tag}'):
+                answer = found.get("/api/v1/publication", if_none_match=given)
+                assert answer.status_code == 304
         assert len(opened) == before + 1
         published(tmp_path, 2)
         assert found.get("/api/v1/publication").headers["x-build-id"] == "b2"
@@ -317,7 +345,7 @@ def test_fifty_readers_go_through_swaps_without_an_error(tmp_path: Path) -> None
 
 
 def test_a_query_of_others_is_bounded(tmp_path: Path) -> None:
-    bounds = Bounds(seconds=0.2, memory="100MB", threads=1, requests_per_second=1_000, rows=10)
+    bounds = Bounds(seconds=0.2, memory="400MB", threads=1, requests_per_second=1_000, rows=10)
     with serving(published(tmp_path, 1), bounds=bounds, allow_sql=True) as found:
 
         def asked(query: str, **body: object) -> httpx.Response:
@@ -328,7 +356,12 @@ def test_a_query_of_others_is_bounded(tmp_path: Path) -> None:
         assert answer.json()["detail"] == "it took more than 0.2 s"
         answer = asked("select list(range) from range(40_000_000)")
         assert answer.status_code == 503
-        assert len(asked("from range(100)", limit=1_000).json()["rows"]) == 10
+        answer = asked("from range(100)", limit=1_000)
+        assert len(answer.json()["rows"]) == 10
+        assert (answer.headers["x-row-count"], answer.headers["x-has-more"]) == ("10", "true")
+        assert asked("from range(10)", limit=10).headers["x-has-more"] == "false"
+        with found.client() as client, pytest.raises(ServerRefused, match="more than 10 rows"):
+            client.sql("from range(11)")
         assert asked("from range($n::int)", values={"n": 3}).json()["rows"][-1] == {"range": 2}
         for query in (
             "from read_text('/etc/hostname')",
@@ -341,6 +374,15 @@ def test_a_query_of_others_is_bounded(tmp_path: Path) -> None:
             "",
             "select",
             "from nothing",
+            # refused, or failing, only when its rows are asked for
+            "from duckdb_secrets()",
+            "select error('no')",
+            "select 'x'::int",
+            # of two columns of one name, one would have the values of the other
+            "select 1 as one, 2 as one",
+            "select 1 as one, 2 as ONE",
+            "from duckdb_extensions()",
+            "from sniff_csv('/etc/passwd')",
         ):
             answer = asked(query)
             assert answer.status_code == 400, query
@@ -358,10 +400,98 @@ def test_a_query_of_others_is_bounded(tmp_path: Path) -> None:
         assert answer.status_code in (404, 405)
 
 
+# the others are of their kinds
+BRIEF = ("list", "length", "join")
+
+
+def bombs() -> dict[str, str]:
+    """Return queries that DuckDB's own limits of memory and time do not hold."""
+    doubled = ", ".join(f"t{n + 1} as (select a.* from t{n} a, t{n} b)" for n in range(24))
+    ones = ", ".join(f"(select {n} as one{n})" for n in range(800))
+    columns = ", ".join(f"range c{n}" for n in range(4_000))
+    return {
+        "list": "select range(0, 1000000000)",
+        "length": "select length(lpad('x', 2000000000, 'y'))",
+        "text": "select repeat('x', 3000000000)",
+        "plan": f"with t0 as (select * from range(2)), {doubled} select count(*) from t24",
+        "join": f"select count(*) from {ones}",
+        "columns": f"select {columns} from range(1000000)",
+    }
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    bounds = Bounds(seconds=1, memory="100MB", threads=1, requests_per_second=1_000)
+    path = published(tmp_path_factory.mktemp("narrow"), 1)
+    with serving(path, bounds=bounds, allow_sql=True) as found:
+        yield found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system limits the data of a process")
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(query, id=name, marks=() if name in BRIEF else pytest.mark.long)
+        for name, query in bombs().items()
+    ],
+)
+def test_no_query_of_others_takes_more_than_it_may(narrow: Served, query: str) -> None:
+    def asked(query: str) -> httpx.Response:
+        return narrow.http.post("/api/v1/sql", json={"query": query})
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with ThreadPoolExecutor(1) as pool:
+        bomb = pool.submit(asked, query)
+        # other queries have a process of their own
+        while not bomb.done():
+            answer = asked("from bars.twin")
+            assert (answer.status_code, answer.json()["rows"]) == (200, [{"generation": 1}])
+    assert bomb.result().status_code == 503, bomb.result().text
+    problem = bomb.result().json()
+    assert problem["detail"].startswith(("it took more than 1 s", "it needs more memory than"))
+    assert problem["remedy"] == "ask for less"
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # in kilobytes: 100 MB for two, what is outside of it, and Python with its packages
+    assert before <= after < 800_000
+
+
+def test_a_process_of_others_has_no_secret_and_is_replaced_when_it_ends(
+    narrow: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOURSE_API_COMMAND_TOKEN", COMMAND)
+    others = Others(narrow.published, Bounds(seconds=1, memory="1GB", threads=1))
+    try:
+        assert others.bounds.memory == "500MB"
+        query = Query("from bars.twin", {}, 5)
+        first = others.ask(query, "text/csv")
+        assert (first.status, first.content) == (200, b"generation\r\n1\r\n")
+        [process] = others._idle
+        others.ask(query, "text/csv")
+        others.ask(Query("from nothing"), "text/csv")
+        if sys.platform == "linux":
+            environment = Path(f"/proc/{process._process.pid}/environ").read_text()
+            assert "PYTHONPATH" in environment
+            assert COMMAND not in environment
+        # it stays for the next one
+        assert others._idle == [process]
+        # one that was ended meanwhile is replaced
+        os.kill(process._process.pid, signal.SIGKILL)
+        process._process.wait()
+        assert others.ask(query, "text/csv") == first
+        assert others._idle != [process]
+        # and so is one whose query looks at no interrupt
+        [process] = others._idle
+        with pytest.raises(Refused, match=r"it took more than 1 s"):
+            others.ask(Query(bombs()["length"]), "text/csv")
+        assert process._process.returncode == -signal.SIGALRM
+        assert others.ask(query, "text/csv") == first
+    finally:
+        others.close()
+    assert not others._idle
+
+
 def test_a_busy_server_says_so_and_goes_on(tmp_path: Path) -> None:
-    bounds = Bounds(
-        queries=1, waiting=2, waiting_seconds=0.1, seconds=1, requests_per_second=1_000, threads=1
-    )
+    bounds = Bounds(waiting=2, waiting_seconds=0.1, seconds=1, requests_per_second=1_000, threads=1)
     with (
         serving(published(tmp_path, 1), bounds=bounds, allow_sql=True) as found,
         ThreadPoolExecutor(8) as pool,

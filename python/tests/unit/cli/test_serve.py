@@ -99,6 +99,15 @@ def test_it_refuses_in_one_line(bourse: Run, tmp_path: Path) -> None:
     assert (done.returncode, "short" in done.stderr) == (2, False)
 
 
+def test_a_link_to_nothing_is_no_place_for_a_token(bourse: Run, tmp_path: Path) -> None:
+    published(tmp_path, 1)
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "token").symlink_to(tmp_path / "gone")
+    done = bourse("serve", "--port", "0")
+    assert (done.returncode, "is a link to nothing" in done.stderr) == (2, True)
+    assert (tmp_path / "api" / "token").is_symlink()
+
+
 def test_a_token_file_is_checked(bourse: Run, tmp_path: Path) -> None:
     published(tmp_path, 1)
     path = tmp_path / "secret"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import sys
 from pathlib import Path
 from threading import Event
 
@@ -12,7 +14,7 @@ import pytest
 from duckbourse.cli.output import print_json, print_json_rows
 from duckbourse.cli.sql import sql
 from duckbourse.errors import BadQuery, ConfigurationError
-from duckbourse.warehouse import interrupted_after, open_published
+from duckbourse.warehouse import interrupted_after, open_published, process_within
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +106,43 @@ def test_a_query_is_stopped_after_its_seconds(tmp_path: Path, to: str | None) ->
 def test_a_query_uses_no_more_memory_than_it_may(capsys: pytest.CaptureFixture[str]) -> None:
     sql("select current_setting('memory_limit') as most", memory="64MiB", csv=True)
     assert capsys.readouterr().out == "most\n64.0 MiB\n"
-    with pytest.raises(ConfigurationError, match="--memory '1; set' is no size"):
-        sql("select 1", memory="1; set")
+    for memory in ("1; set", "0MB", "15MB", "99999999999GB"):
+        with pytest.raises(ConfigurationError, match=f"--memory '{memory}' is no size"):
+            sql("select 1", memory=memory)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system limits the data of a process")
+def test_what_duckdb_does_not_count_is_limited_too() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(BadQuery, match="more memory than it may") as refused:
+        # a vector of texts, which no memory_limit holds
+        sql("select length(repeat('x', 2000000000))", memory="64MiB")
+    assert "--memory" in refused.value.remedy
+    assert "Possible solutions" not in str(refused.value)
+    with process_within("1GB"):
+        assert resource.getrlimit(resource.RLIMIT_DATA) != before
+        # nor does a wider one lift the limit
+        inner = resource.getrlimit(resource.RLIMIT_DATA)
+        with process_within("900GB"):
+            assert resource.getrlimit(resource.RLIMIT_DATA) == inner
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@pytest.mark.parametrize("to", [None, "rows.csv"])
+def test_a_query_that_looks_at_no_interrupt_ends_with_its_process(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    to: str | None,
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("duckbourse.warehouse.GRACE_SECONDS", -0.1)
+    monkeypatch.setattr("duckbourse.cli.sql.os._exit", codes.append)
+    with pytest.raises(BadQuery):
+        sql(ENDLESS, timeout=0.05, to=tmp_path / to if to else None)
+    assert codes[0] == BadQuery.exit_code
+    assert "error: the query took longer than it may" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"published.duckdb"}
 
 
 def test_what_begins_after_the_time_is_over_is_stopped_too() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -15,7 +16,14 @@ from duckbourse import clock
 from duckbourse.pages import NotHere, TooMuch, addresses, answer
 from duckbourse.pages.asking import Panels, plain
 from duckbourse.settings import PROJECT
-from tests.support.pages import SESSION, SYMBOL, empty_publication, one_bar, small_publication
+from tests.support.pages import (
+    SESSION,
+    SYMBOL,
+    empty_publication,
+    insert,
+    one_bar,
+    small_publication,
+)
 
 GOLDEN = Path(__file__).with_name("golden.json")
 MINUTES = "/symbols/AA%3C%2Fscript%3E%3Cb%3E/1m"
@@ -61,6 +69,27 @@ def test_each_answer_is_json_without_nan_and_its_sql_runs(
     connection.close()
 
 
+def test_the_sessions_of_late_series_are_not_added_up() -> None:
+    """Days and minutes that were both three sessions behind were shown as six."""
+    connection = small_publication()
+    connection.execute(
+        f"""
+        insert into serving.data_quality by name
+        select '{SYMBOL}' as symbol, timeframe, finding, late as finding_count
+        from (values ('1d', 3), ('1m', 2)) as series (timeframe, late)
+        cross join (values ('behind'), ('missing_bars')) as findings (finding)
+        """
+    )
+    quality = answer(connection, f"/symbols/{quote(SYMBOL, safe='')}")["quality"]
+    counts = {row["finding"]: row["finding_count"] for row in quality}
+    assert counts["behind"] == 3
+    for panel in ("findings", "finding_totals"):
+        rows = answer(connection, "/quality")[panel]
+        assert [row["finding_count"] for row in rows if row["finding"] == "behind"] == [3]
+    assert counts["missing_bars"] >= 5
+    connection.close()
+
+
 def test_each_address_is_asked_for_by_a_page(publication: duckdb.DuckDBPyConnection) -> None:
     scripts = PROJECT / "python" / "duckbourse" / "web" / "js"
     text = "".join(file.read_text() for file in scripts.glob("*.js"))
@@ -95,6 +124,8 @@ def test_a_value_is_bound_and_never_becomes_sql(publication: duckdb.DuckDBPyConn
         (f"{MINUTES}?points=00000000199999999", "points '00000000199999999' is not a number"),
         (f"{MINUTES}?points=%C2%B2", "points '²' is not a number of points"),
         (f"{MINUTES}?points={'9' * 3000}", "is not a number of points"),
+        (f"{MINUTES}?points=", "points '' is not a number of points"),
+        (f"{MINUTES}?points=5&points=7", "a parameter is given twice"),
         (f"{MINUTES}?points=1e3", "points '1e3' is not a number of points"),
         (f"{MINUTES}?from=2024-03-28T09:30Z", "is not an exchange-local time"),
         ("/symbols/" + "A" * 999, "AAA' is not an address"),
@@ -129,8 +160,10 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
         insert into bars.ohlcv by name
         select
             $symbol as symbol, '1m' as timeframe, bar_ts, bar_ts + interval 1 minute as bar_end,
-            bar_ts::date as session_date, n as adjusted_open, n + 10 as adjusted_high,
-            n - 10 as adjusted_low, n + 1 as adjusted_close, 1 as adjusted_volume
+            bar_ts::date as session_date, n as adjusted_open,
+            n + if(n % 100 = 50, 200, 10) as adjusted_high,
+            n - if(n % 100 = 50, 200, 10) as adjusted_low,
+            n + 1 as adjusted_close, 1 as adjusted_volume
         from (
             select n, timestamp '2024-01-01 09:00' + to_minutes(n) as bar_ts
             from range(1000) as numbers(n)
@@ -142,7 +175,7 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
     assert whole["bars_per_point"] == 100
     columns = whole["columns"]
     assert columns["open"] == [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]
-    assert (columns["high"][0], columns["low"][0]) == (109, -10)
+    assert (columns["high"][0], columns["low"][0]) == (250, -150)
     assert columns["close"][-1] == 1000
     assert columns["volume"] == [100] * 10
     assert whole["last_minute"] - whole["first_minute"] == 999
@@ -151,7 +184,34 @@ def test_bars_are_thinned_to_points_that_keep_their_extremes() -> None:
     assert part["bars_per_point"] == 1
     assert part["columns"]["open"] == list(range(60, 90))
     assert part["first_minute"] == whole["first_minute"]
+    # the last bar is not the last point: its time, and its change from the session before
+    first_minute = whole["first_minute"]
+    assert whole["last"] == {
+        "minute": first_minute + 999,
+        "close": 1000,
+        "session_return": 0.111111111,
+    }
+    assert part["last"] == {"minute": first_minute + 89, "close": 90, "session_return": None}
     connection.close()
+
+
+def test_coverage_of_a_calendar_has_its_own_symbols() -> None:
+    """What is rejected has no calendar, and took the first places of another calendar's picture."""
+    connection = one_bar()
+    session = date(2024, 3, 28)
+    connection.execute("delete from bars.staleness")
+    insert(connection, "bars.sessions", calendar="XNYS", session_date=session)
+    insert(connection, "bars.staleness", calendar="XNYS", timeframe="1d", last_session_date=session)
+    insert(connection, "bars.staleness", symbol="ELSEWHERE", calendar="XNSE", timeframe="1m")
+    for relation in ("bars.rejected", "bars.suspect_jumps"):
+        for symbol in ("ELSEWHERE", "UNREAD"):
+            found = {"symbol": symbol, "timeframe": "1d", "session_date": session}
+            insert(connection, relation, **found)
+    coverage = answer(connection, "/quality")["coverage"]
+    connection.close()
+    assert "ELSEWHERE" not in json.dumps(coverage)
+    # one without a bar is of whatever calendar is shown
+    assert "UNREAD" in json.dumps(coverage)
 
 
 def test_numbers_become_json() -> None:

@@ -13,7 +13,7 @@ from duckbourse.orders import events
 from duckbourse.orders.book import Book
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Exits, Order, Reason, Side
-from duckbourse.risk.exits import best_price, due, quoted_price
+from duckbourse.risk.exits import best_price, due, quoted_price, stop_of
 from duckbourse.trading.publication import to_signals
 from tests.support.factories import CAPITAL, NOW, fill, request
 
@@ -53,6 +53,29 @@ def entered(exits: Exits, side: Side = Side.BUY) -> Order:
 def test_the_exit_that_is_due(side: Side, best: str, price: str, wanted: Reason | None) -> None:
     entry = entered(EXITS if side is Side.BUY else SHORT, side)
     assert due(entry, Decimal(best), Decimal(price), NOW) is wanted
+
+
+@pytest.mark.parametrize(
+    ("side", "best", "wanted"),
+    [
+        (Side.BUY, None, "98"),
+        (Side.BUY, "100", "98"),
+        (Side.BUY, "103", "100"),
+        (Side.SELL, "101", "102"),
+        (Side.SELL, "97", "100"),
+    ],
+)
+def test_the_stop_is_the_nearer_of_stop_and_trail(
+    side: Side, best: str | None, wanted: str
+) -> None:
+    entry = entered(EXITS if side is Side.BUY else SHORT, side)
+    known = None if best is None else Decimal(best)
+    stop = stop_of(entry, known)
+    assert stop == Decimal(wanted)
+    # `due` agrees: just there, and not a paisa before
+    assert due(entry, known, stop, NOW) in {Reason.STOP, Reason.TRAILING_STOP}
+    assert due(entry, known, stop + side.sign * Decimal("0.01"), NOW) is None
+    assert stop_of(entered(Exits()), Decimal(1)) is None
 
 
 def test_the_time_exit_comes_last() -> None:
