@@ -147,8 +147,8 @@ class _Reach:
 
 
 def _text(node: Any) -> str:
-    told = {name: part for name, part in node.to_dict().items() if name not in OF_RUN}
-    return json.dumps(told, sort_keys=True, default=str)
+    parts = {name: part for name, part in node.to_dict().items() if name not in OF_RUN}
+    return json.dumps(parts, sort_keys=True, default=str)
 
 
 def _hash(parts: Iterable[str]) -> str:

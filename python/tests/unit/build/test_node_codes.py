@@ -1,4 +1,4 @@
-"""Which nodes an edit changes, of a project that dbt reads anew after each edit."""
+"""Which nodes an edit changes, of a project that dbt reads again after each edit."""
 
 from __future__ import annotations
 
