@@ -12,8 +12,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from filecmp import cmp
 from importlib.metadata import version
@@ -42,11 +42,8 @@ from duckbourse.progress import (
 from duckbourse.settings import PROJECT, settings
 from duckbourse.warehouse import attach, is_full
 
-# Rebuilt in every run, so that the file records its run.
-PUBLICATION_MODEL = "serving__publication"
-# It makes a macro of each indicator, so that it is part of a selection of indicators if a macro of
-# the project has changed since.
-CATALOG_MODEL = "serving__indicator_catalog"
+# built in every run, so that the file records its run
+ALWAYS = ["serving__publication"]
 # The error of dbt for a model that reads what does not exist.
 UNKNOWN_NODE = re.compile(r"'\w+\.\w+\.(\w+)'.* depends on a node named '(\w+)'.* was not found")
 SCANNERS = "macros/scanners/scanners.sql"
@@ -56,7 +53,7 @@ STOP_SECONDS = 5
 # what a full build reads beside the data, and what makes the published file of it
 READ_FOLDERS = ("models", "macros", "functions", "seeds", "tests", "packages")
 READ_FILES = ("dbt_project.yml", "packages.yml", "profiles.yml")
-MADE_BY = ("build.py", "dbt_build.py", "publish.py")
+MADE_BY = ("build.py", "dbt_build.py", "node_codes.py", "publish.py")
 ENGINES = ("duckdb", "dbt-core", "dbt-duckdb")
 
 LIBC = ctypes.CDLL(None)  # loaded here, since nothing may be loaded between fork and exec
@@ -90,11 +87,10 @@ def build(request: Request, watch: Watch) -> Outcome:
     progress = Progress(last_times())
     state.save(settings().build_database, None)
     started = clock.elapsed_seconds()
-    made_from = definitions()
     # before dbt reads: what arrives meanwhile is new to the next build
-    read = "" if request.select else inputs(request)
+    read = inputs(request)
     try:
-        return_code, stray = _run(request, before, made_from, progress, watch)
+        return_code, stray = _run(request, before, read, progress, watch)
     except BaseException:
         _put_back(before, progress)
         raise
@@ -102,10 +98,7 @@ def build(request: Request, watch: Watch) -> Outcome:
     if return_code and not outcome.failures:
         _put_back(before, progress)
         raise _no_build(progress, stray, return_code)
-    catalog = [node for node in outcome.statuses if node.endswith(f".{CATALOG_MODEL}")]
-    if before and not catalog:
-        made_from = before.definitions
-    _record(request, outcome, before, made_from, read, progress)
+    _record(request, outcome, before, read, progress)
     return outcome
 
 
@@ -117,34 +110,43 @@ def up_to_date(request: Request) -> state.State | None:
     files, seeds, data and variables, with the same versions of dbt and DuckDB.
     """
     before = state.load(settings().build_database)
-    if request.full_refresh or request.select or before is None or before.unproven:
+    if request.full_refresh or request.select or before is None:
+        return None
+    if before.unproven or before.outdated:
         return None
     return before if before.inputs and before.inputs == inputs(request) else None
 
 
-def inputs(request: Request) -> str:
+def inputs(request: Request) -> dict[str, str]:
     """
-    Return the hash of all that a full build reads.
+    Return all that a full build reads, by name, with a hash of each.
 
-    Of the project's files it has the content. Of the data it has the names, sizes and times of
-    change, since Parquet is written once, and may be large.
+    Of the project's files it is that of the content. Of a folder of data (`raw/daily`) it is that
+    of the names, sizes and times of change, since Parquet is written once, and may be large.
     """
-    found = hashlib.sha256()
     package = Path(__file__).parent
     files = [PROJECT / name for name in READ_FILES] + [package / name for name in MADE_BY]
     files += [path for folder in READ_FOLDERS for path in (PROJECT / folder).rglob("*")]
-    for path in sorted(filter(Path.is_file, files)):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        found.update(f"{path.relative_to(PROJECT)} {content}\n".encode())
+    found = {
+        path.relative_to(PROJECT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in filter(Path.is_file, files)
+    }
     folders = [settings().raw, *([settings().data / "sample"] if settings().sample else [])]
     for folder in folders:
+        lines: dict[str, list[str]] = {}
         for path in sorted(folder.rglob("*.parquet")):
-            known = path.stat()
-            found.update(f"{path} {known.st_size} {known.st_mtime_ns}\n".encode())
-    for name in ENGINES:
-        found.update(f"{name} {version(name)}\n".encode())
-    found.update((request.variables or "").encode())
-    return found.hexdigest()
+            known, place = path.stat(), path.relative_to(folder)
+            line = f"{place} {known.st_size} {known.st_mtime_ns}\n"
+            lines.setdefault(f"{folder.name}/{place.parts[0]}", []).append(line)
+        for name, text in lines.items():
+            found[name] = hashlib.sha256("".join(text).encode()).hexdigest()
+    found |= {name: version(name) for name in ENGINES}
+    return found | {"variables": request.variables or ""}
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the names of the inputs that were changed, added or removed."""
+    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
 def check_variables(text: str | None) -> None:
@@ -326,39 +328,40 @@ def _git_revision() -> str:
 def _run(
     request: Request,
     before: state.State | None,
-    macros: str,
+    read: Mapping[str, str],
     progress: Progress,
     watch: Watch,
 ) -> tuple[int, list[str]]:
-    words = []
-    selectors: list[str] = []
-    if request.full_refresh:
-        words.append("--full-refresh")
-    if request.select:
-        selectors = [*request.select.split(), PUBLICATION_MODEL]
-        if "indicator" in request.select and (before is None or before.definitions != macros):
-            selectors.append(CATALOG_MODEL)
-        # the manifest of the last full build remains
-        words.append("--no-write-json")
-        if _begins_at_seeds(request.select):
-            # a unit test has rows of its own, so that none depends on a seed's
-            words += ["--exclude-resource-type", "unit_test"]
-    # without it, what was not built, or not as it is now, may be in any of the selection
+    words = ["--full-refresh"] if request.full_refresh else []
+    selectors = request.select.split() if request.select else []
+    if selectors and _are_seeds(selectors):
+        # a unit test has rows of its own, so that none depends on a seed's
+        words += ["--exclude-resource-type", "unit_test"]
     known = None
-    if before and not before.unproven and not request.full_refresh:
-        known = {"codes": before.codes, "outdated": before.outdated}
+    if before and not request.full_refresh and (selectors or before.inputs):
+        known = {
+            "codes": before.codes,
+            "unproven": before.unproven,
+            "outdated": before.outdated,
+            "changed": differences(before.inputs, read),
+        }
     variables = ["--vars", request.variables] if request.variables else []
     given = {
         "place": [*_place(), "--target", "build", *variables],
         "words": words,
         "selectors": selectors,
-        "macros": macros,
+        "always": ALWAYS,
         "before": known,
     }
-    command = [sys.executable, "-m", "duckbourse.dbt_build", json.dumps(given)]
+    command = [sys.executable, "-m", "duckbourse.dbt_build"]
     stray: list[str] = []
     with _child(command, dbt_environment(request.threads)) as child:
+        assert child.stdin is not None
         assert child.stdout is not None
+        # a command line of this length is refused; if dbt has ended already, its code says it
+        with suppress(BrokenPipeError), child.stdin:
+            json.dump(given, child.stdin)
+        child.stdin = None  # `communicate` would flush it
         for line in child.stdout:
             try:
                 event = json.loads(line)
@@ -400,15 +403,9 @@ def _meant(name: str, nodes: Collection[str]) -> list[str]:
     return [] if near is None else [near]
 
 
-def definitions() -> str:
-    """Return the hash of the project's macros, from which those of the indicators are made."""
-    files = sorted((PROJECT / "macros").rglob("*.sql"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def _begins_at_seeds(select: str) -> bool:
+def _are_seeds(selectors: Collection[str]) -> bool:
     seeds = {path.stem for path in (PROJECT / "seeds").rglob("*.csv")}
-    return {word.partition("+")[0] for word in select.split()} <= seeds
+    return {word.partition("+")[0] for word in selectors} <= seeds
 
 
 @contextmanager
@@ -418,7 +415,7 @@ def _child(command: list[str], environment: dict[str, str]) -> Iterator[subproce
         command,
         cwd=PROJECT,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -493,8 +490,7 @@ def _record(
     request: Request,
     outcome: Outcome,
     before: state.State | None,
-    made_from: str,
-    read: str,
+    read: Mapping[str, str],
     progress: Progress,
 ) -> None:
     database = settings().build_database
@@ -506,7 +502,6 @@ def _record(
             database,
             full=request.select is None,
             variables=request.variables or "",
-            definitions=made_from,
             codes=progress.codes,
             outdated=progress.outdated,
             inputs=read,

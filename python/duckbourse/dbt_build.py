@@ -9,7 +9,6 @@ prints and logs the events instead, and searches rarely.
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import logging
 import os
@@ -25,6 +24,7 @@ from dbt.task.build import BuildTask
 from dbt_common.events.functions import msg_to_dict
 
 from duckbourse.errors import BourseError
+from duckbourse.node_codes import changed_nodes, codes_of, selector_of
 from duckbourse.settings import PROJECT, settings
 from duckbourse.warehouse import attach
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # what a build makes, tests aside; seeds follow from nothing
 BUILT = ("model.", "function.")
+# It makes a macro of each indicator, so that a selection of indicators has it if one was edited.
+CATALOG = ".serving__indicator_catalog"
 # events of other levels are in the log only
 PRINTED = {"info", "warn", "error"}
 # dbt's own sizes
@@ -52,43 +54,48 @@ def main(
     place: list[str],
     words: list[str],
     selectors: list[str],
-    macros: str,
+    always: list[str],
     before: Mapping[str, Any] | None,
 ) -> int:
     """
     Build, print dbt's events and, as the last one, how each node ended.
 
-    `place` are dbt's options on where the project is, `words` those of the build, and `macros` is
-    the hash of the project's macros. `before` has the `codes` and `outdated` of the build file's
-    state; with it, `selectors` are narrowed to what an edit of presets changes.
+    `place` are dbt's options on where the project is, and `words` those of the build. `before` has
+    the `codes`, `unproven` and `outdated` of the build file's state, and the inputs that `changed`
+    since. With it, what `selectors` choose, or, if there are none, what is new, is built: of an
+    edit of presets only what it changes. Without either, all is built. `always` are selectors of
+    what any part has.
     """
     gc.set_threshold(COLLECTION_THRESHOLD)
     start_next = counting_once(BuildTask.handle_job_queue)
     BuildTask.handle_job_queue = start_next  # type: ignore[method-assign]
     events = Events()
-    manifest: Any = None
+    codes: dict[str, str] = {}
     left_out: set[str] = set()
-    if selectors:
-        outcome = dbtRunner(callbacks=[events.process]).invoke(
-            [*QUIET, "--no-write-json", "parse", *place]
-        )
-        manifest = outcome.result
+    # after a build of a part, the manifest of the last full build remains
+    kept = ["--no-write-json"] if selectors else []
+    outcome = dbtRunner(callbacks=[events.process]).invoke([*QUIET, *kept, "parse", *place])
+    manifest: Any = outcome.result
     if manifest is not None:
         manifest.build_parent_and_child_maps()
-        if before is not None:
-            stale = stale_nodes(manifest, macros, **before)
-            database = settings().build_database
-            selectors, left_out = narrowed(selectors, manifest, PROJECT, database, stale)
-        words = [*words, "--select", *selectors]
-    if manifest is not None or not selectors:
+        codes = codes_of(manifest, PROJECT)
+        chosen, left_out = choice(selectors, manifest, codes, before)
+        if chosen is not None:
+            # and the times of each node in one
+            words = [*words, "--no-write-json", "--select", *chosen, *always]
         outcome = dbtRunner(manifest, [events.process]).invoke([*QUIET, "build", *place, *words])
     if outcome.exception is not None:
         print(outcome.exception)
         return 2
     results = getattr(outcome.result, "results", ())
-    built = {result.node.unique_id: result.node for result in results}
-    outdated = following(manifest, built) - built.keys() - left_out if manifest else set()
-    codes = {key: code_of(node, macros) for key, node in built.items() if key.startswith(BUILT)}
+    built = {result.node.unique_id for result in results}
+    outdated = {
+        key
+        for key in following(manifest, built) - built - left_out
+        if manifest.expect(key).config.materialized != "ephemeral"
+    }
+    if selectors:
+        codes = {key: code for key, code in codes.items() if key in built}
     events.print(
         {
             "info": {"name": "Results", "level": "info", "invocation_id": events.invocation_id},
@@ -100,6 +107,34 @@ def main(
         }
     )
     return 0 if outcome.success else 1
+
+
+def choice(
+    selectors: list[str],
+    manifest: Manifest,
+    codes: Mapping[str, str],
+    before: Mapping[str, Any] | None,
+) -> tuple[list[str] | None, set[str]]:
+    """
+    Return the selectors of what is to be built, or None for everything, and what they leave out.
+
+    The arguments are those of `main`, and `codes` the codes of all nodes as they are now.
+    """
+    chosen: list[str] | None = selectors
+    if not selectors:
+        nodes = None
+        if before is not None:
+            again = {*before["unproven"], *before["outdated"]}
+            nodes = changed_nodes(manifest, codes, before["codes"], before["changed"], again)
+        chosen = None if nodes is None else [selector_of(manifest, key) for key in sorted(nodes)]
+    elif any("indicator" in word for word in selectors):
+        edited = [key for key in codes if not before or before["codes"].get(key) != codes[key]]
+        chosen = [*selectors, *(selector_of(manifest, key) for key in edited if CATALOG in key)]
+    # what was not built, or not as it is now, may be in any of the selection
+    if not chosen or before is None or before["unproven"]:
+        return chosen, set()
+    stale = stale_nodes(codes, before["codes"], before["outdated"])
+    return narrowed(chosen, manifest, PROJECT, settings().build_database, stale)
 
 
 def counting_once(start_next: StartNext) -> StartNext:
@@ -171,15 +206,11 @@ def narrowed(
 
 
 def stale_nodes(
-    manifest: Manifest, macros: str, codes: Mapping[str, str], outdated: Iterable[str]
+    codes: Mapping[str, str], before: Mapping[str, str], outdated: Iterable[str]
 ) -> set[str]:
     """Return what was built from other SQL than there is now, or before what it reads."""
-    edited = {
-        node.unique_id
-        for node in (*manifest.nodes.values(), *manifest.functions.values())
-        if node.unique_id.startswith(BUILT) and codes.get(node.unique_id) != code_of(node, macros)
-    }
-    return edited | set(outdated)
+    edited = {key for key, code in codes.items() if before.get(key) != code}
+    return {key for key in edited | set(outdated) if key.startswith(BUILT)}
 
 
 def following(manifest: Manifest, nodes: Iterable[str]) -> set[str]:
@@ -191,11 +222,6 @@ def following(manifest: Manifest, nodes: Iterable[str]) -> set[str]:
         waiting += new - found
         found |= new
     return found
-
-
-def code_of(node: Any, macros: str) -> str:
-    """Return the hash of the SQL of a node, with the macros that it may call."""
-    return hashlib.sha256(f"{macros} {node.checksum.checksum}".encode()).hexdigest()[:16]
 
 
 def _differ(columns: list[str], files: list[Path], reader: str, database: Path) -> bool:
@@ -274,4 +300,4 @@ def _of(result: RunResult) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(**json.loads(sys.argv[1])))
+    sys.exit(main(**json.load(sys.stdin)))

@@ -24,7 +24,7 @@ from duckbourse.disk import flush, names_in, shown, wrap_os_error
 from duckbourse.errors import BourseError, ConfigurationError, PublicationError
 from duckbourse.names import did_you_mean
 from duckbourse.settings import settings
-from duckbourse.warehouse import fetch_rows, open_published
+from duckbourse.warehouse import fetch_rows, open_published, unpublished
 from duckbourse.words import counted
 
 LEFTOVERS = ".publishing-*"
@@ -155,7 +155,7 @@ def find(known: Sequence[Publication], wanted: str) -> Publication:
     if wanted == CURRENT:
         if current := current_of(known):
             return current
-        raise PublicationError("nothing is published", "run `./bourse build`")
+        raise unpublished(settings().published_database)
     found = [each for each in known if each.name == wanted] or [
         each for each in known if any(name.startswith(wanted) for name in _names(each))
     ]

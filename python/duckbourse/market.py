@@ -47,6 +47,7 @@ from duckbourse.warehouse import (
     one_line,
     open_published,
     slip_in,
+    unpublished,
 )
 from duckbourse.words import counted
 
@@ -590,11 +591,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except FileNotFoundError as error:
-        raise PublicationError(
-            f"nothing has been published at {path}",
-            "run `./bourse build` in the project, or name its file: "
-            "duckbourse.open('data/duckbourse.duckdb')",
-        ) from error
+        raise unpublished(path) from error
     except OSError as error:
         raise PublicationError(
             f"{path} cannot be read: {error.strerror}", "check who may read its folder"

@@ -38,10 +38,9 @@ class State:
     `unproven` are the nodes that were not green in their last run. `size` and `mtime_ns` are the
     file's and show whether anything else has written to it since. `variables` are those of
     `--vars`, as written: a subset built with other variables would produce a mixture.
-    `definitions` is the hash of what the published macros of the indicators were made from, and
-    `codes` are those of the SQL that each model was built from. `outdated` are the models that are
-    older than something that they follow from. `inputs` is the hash of all that a full build read;
-    it is empty once a part was built on its own.
+    `codes` are those of what each node was built from. `outdated` are the models that are older
+    than something that they follow from. `inputs` has a hash of each thing that the last build of
+    all that was new had read; it is empty where a part was built since from something else.
     """
 
     invocation_id: str
@@ -49,10 +48,9 @@ class State:
     unproven: tuple[str, ...]
     size: int
     mtime_ns: int
-    definitions: str = ""
     codes: Mapping[str, str] = field(default_factory=dict)
     outdated: tuple[str, ...] = ()
-    inputs: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def is_of(self, database: Path) -> bool:
         """Return whether the file is unchanged since the run."""
@@ -73,10 +71,9 @@ def after(
     *,
     full: bool,
     variables: str = "",
-    definitions: str = "",
     codes: Mapping[str, str] | None = None,
     outdated: Collection[str] = (),
-    inputs: str = "",
+    inputs: Mapping[str, str] | None = None,
 ) -> State | None:
     """
     Return the state after a run; a run of a subset only updates its own nodes.
@@ -89,7 +86,9 @@ def after(
     open_nodes = {node for node in old if node not in statuses}
     open_nodes |= {node for node, status in statuses.items() if status not in GREEN}
     late = set(outdated)
+    read = dict(inputs or {})
     if not full and before is not None:
+        read = {name: was if read.get(name) == was else "" for name, was in before.inputs.items()}
         late.update(node for node in before.outdated if node not in statuses)
         codes = None if codes is None else {**before.codes, **codes}
     return State(
@@ -97,10 +96,9 @@ def after(
         variables,
         tuple(sorted(open_nodes)),
         *fingerprint(database),
-        definitions,
         codes or {},
         tuple(sorted(late)),
-        inputs if full else "",
+        read,
     )
 
 

@@ -74,6 +74,12 @@ FULL = re.compile(
 
 def unpublished(path: Path) -> PublicationError:
     """Return the error for a file that is not published yet; a first build may be about to."""
+    if path != settings().published_database:
+        return PublicationError(
+            f"nothing has been published at {path}",
+            "run `./bourse build` in the project, or name its file: "
+            "duckbourse.open('data/duckbourse.duckdb')",
+        )
     process = state.holder(state.owner_file(settings().build_database))
     if process is None:
         return PublicationError(f"nothing has been published at {path}", "run `./bourse build`")

@@ -80,10 +80,11 @@ def build(
     json: Json = False,
 ) -> None:
     """
-    Build the warehouse, test all of it, and publish it if everything is green.
+    Build the warehouse, test it, and publish it if everything is green.
 
-    Nothing is built if nothing is new since the last green build: no data, and no edit of a seed,
-    a model, a macro or a test. `--full-refresh` builds everything again in any case.
+    Only what is new since the last build is built and tested, with all that follows from it: new
+    data, edits of seeds, models, macros and tests, and whatever was red. If nothing is new, nothing
+    is built. `--full-refresh` builds everything again in any case.
 
     Readers of the published file are never interrupted: they keep the publication they have open.
 

@@ -13,10 +13,10 @@ from duckbourse.cli.options import Json
 from duckbourse.cli.output import notes, print_json, results
 from duckbourse.cli.status import OF_TABLES, size
 from duckbourse.cli.tables import Column, print_folded
-from duckbourse.errors import PublicationError
 from duckbourse.history import Publication
 from duckbourse.publish import roll_back
 from duckbourse.settings import settings
+from duckbourse.warehouse import unpublished
 
 COLUMNS = (
     Column("", "mark", justify="left"),
@@ -49,7 +49,7 @@ def publications(json: Json = False) -> None:
         print_json([_shown(each) for each in known])
         return
     if not known:
-        raise PublicationError("nothing is published", "run `./bourse build`")
+        raise unpublished(settings().published_database)
     _print(known)
     limits = settings()
     notes.print(

@@ -77,10 +77,55 @@ def test_nothing_is_built_or_published_if_nothing_is_new(
     fourth = minimal_project.bourse("build", "--json")
     assert json.loads(fourth.stdout)["nodes"] == {}
     assert minimal_project.rows("select n from bars.count") == [(3,)]
-    minimal_project.write("models/bars/bars__count.sql", "select 1 as n")
-    fifth = minimal_project.bourse("build", "--json")
-    assert json.loads(fifth.stdout)["nodes"] == {"model": 4, "test": 2}
-    assert minimal_project.rows("select n from bars.count") == [(1,)]
+
+
+COUNT, BARS = "models/bars/bars__count.sql", "models/bars/bars__ohlcv.sql"
+
+
+def built_again(
+    minimal_project: MinimalProject, *words: str
+) -> tuple[int, dict[str, int], list[object]]:
+    done = minimal_project.bourse("build", *words, "--json")
+    nodes = json.loads(done.stdout)["nodes"] if done.returncode == 0 else {}
+    with duckdb.connect(str(minimal_project.built), read_only=True) as connection:
+        rows = connection.execute("select n from bars.count").fetchall()
+    return done.returncode, nodes, [n for (n,) in rows]
+
+
+def test_what_is_edited_is_built_with_what_follows_from_it(
+    minimal_project: MinimalProject,
+) -> None:
+    """An edit of one model built the whole warehouse."""
+    minimal_project.write(COUNT, "select 1 as n")
+    assert built_again(minimal_project) == (0, {"model": 2}, [1])
+    # a red edit is built again, with what it kept from being built
+    minimal_project.write(BARS, "select symbol, 1 as day from {{ ref('stg_raw__daily') }}")
+    minimal_project.write(COUNT, "select count(*) as n from {{ ref('bars__ohlcv') }}")
+    assert built_again(minimal_project) == (1, {}, [1])
+    minimal_project.write(BARS, "select symbol, day from {{ ref('stg_raw__daily') }}")
+    assert built_again(minimal_project) == (0, {"model": 3, "test": 2}, [3])
+
+
+@pytest.mark.long
+def test_each_build_is_of_what_is_there_however_parts_were_built(
+    minimal_project: MinimalProject,
+) -> None:
+    # an edit that was built as a part, and taken back
+    shipped = (minimal_project.folder / COUNT).read_text()
+    minimal_project.write(COUNT, "select 5 as n")
+    assert built_again(minimal_project, "-s", "bars__count") == (0, {"model": 2}, [5])
+    minimal_project.write(COUNT, shipped)
+    assert built_again(minimal_project) == (0, {"model": 2}, [3])
+    assert built_again(minimal_project) == (0, {}, [3])
+    # other variables are for everything
+    whole = {"model": 4, "test": 2}
+    assert built_again(minimal_project, "--vars", "{rows: 7}") == (0, whole, [7])
+    assert built_again(minimal_project) == (0, whole, [3])
+    # and so is a macro that dbt calls by itself
+    names = minimal_project.folder / "macros" / "names.sql"
+    minimal_project.write("macros/dbt/names.sql", names.read_text())
+    names.unlink()
+    assert built_again(minimal_project) == (0, whole, [3])
 
 
 def test_a_red_build_reports_what_failed_and_publishes_nothing(

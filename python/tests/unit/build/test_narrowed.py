@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from dbt.task.build import BuildTask
 
-from duckbourse.dbt_build import code_of, counting_once, following, narrowed, stale_nodes
+from duckbourse.dbt_build import choice, counting_once, following, narrowed, stale_nodes
 
 CUTOFFS, VOLUMES = "model.p.scanners__cutoffs", "model.p.scanners__expected_volumes"
 CRP, GAP = "model.p.scanners__crp", "model.p.scanners__gap"
@@ -112,15 +112,36 @@ def test_what_is_older_than_its_sql_or_what_it_reads_is_not_left_out(
     assert selected(manifest, database, {older}) == WIDE
 
 
-def test_what_was_built_from_other_sql_is_stale(manifest: Any) -> None:
-    models = [node for key, node in manifest.nodes.items() if key.startswith("model.")]
-    codes = {node.unique_id: code_of(node, "macros") for node in models}
-    assert stale_nodes(manifest, "macros", codes, ()) == set()
-    assert stale_nodes(manifest, "macros", codes, [VOLUMES]) == {VOLUMES}
-    assert stale_nodes(manifest, "other macros", codes, ()) == codes.keys()
-    manifest.nodes[CUTOFFS].checksum.checksum = "edited"
-    manifest.functions["function.p.crp_scan"] = node("function.p.crp_scan")
-    assert stale_nodes(manifest, "macros", codes, ()) == {CUTOFFS, "function.p.crp_scan"}
+def test_what_was_built_from_other_sql_is_stale() -> None:
+    before = {CUTOFFS: "1", VOLUMES: "2", "test.p.one": "3"}
+    assert stale_nodes(before, before, ()) == set()
+    assert stale_nodes(before, before, [VOLUMES]) == {VOLUMES}
+    now = {**before, CUTOFFS: "edited", "function.p.crp_scan": "new", "test.p.one": "edited"}
+    assert stale_nodes(now, before, ()) == {CUTOFFS, "function.p.crp_scan"}
+
+
+CATALOG = "model.p.serving__indicator_catalog"
+
+
+@pytest.mark.parametrize(
+    ("select", "before", "chosen"),
+    [
+        ("indicators__bands+", "edited", ["indicators__bands+", "serving__indicator_catalog+"]),
+        ("indicators__bands+", "now", ["indicators__bands+"]),
+        ("bars__ohlcv", "edited", ["bars__ohlcv"]),
+    ],
+)
+def test_a_part_with_indicators_also_makes_their_macros(
+    manifest: Any, select: str, before: str, chosen: list[str]
+) -> None:
+    manifest.nodes[CATALOG] = node(CATALOG)
+    manifest.expect = lambda key: manifest.nodes[key]
+    known = {"codes": {CATALOG: before}, "unproven": ["x"], "outdated": [], "changed": []}
+    assert choice([select], manifest, {CATALOG: "now"}, known) == (chosen, set())
+
+
+def test_without_a_record_of_what_was_built_all_is_built(manifest: Any) -> None:
+    assert choice([], manifest, {}, None) == (None, set())
 
 
 def test_what_is_built_in_any_case_may_be_older(manifest: Any, database: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -267,30 +266,6 @@ def test_several_names_follow_select(tmp_path: Path, monkeypatch: pytest.MonkeyP
     bourse(tmp_path, "build", "-s", "crp_presets+", "gap_presets+", "--no-publish")
     bourse(tmp_path, "build", "-s", "crp_presets+ gap_presets+")
     assert selected == ["crp_presets+ gap_presets+"] * 2
-
-
-@pytest.mark.parametrize(
-    ("select", "also"),
-    [
-        ("indicators__bands+", ["serving__publication", "serving__indicator_catalog"]),
-        ("bars__ohlcv", ["serving__publication"]),
-    ],
-)
-def test_a_part_with_indicators_also_makes_their_macros(
-    select: str, also: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands: list[list[str]] = []
-
-    def started(command: list[str], environment: dict[str, str]) -> None:
-        commands.append(command)
-        raise BuildFailed("not now")
-
-    for name in ("_child", "_check_file", "install_packages"):
-        made = started if name == "_child" else lambda *_: None
-        monkeypatch.setattr(f"duckbourse.build.{name}", made)
-    assert bourse(tmp_path, "build", "-s", select).returncode == 1
-    [command] = commands
-    assert json.loads(command[-1])["selectors"] == [select, *also]
 
 
 def test_a_broken_contract_names_the_columns() -> None:

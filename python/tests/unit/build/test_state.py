@@ -71,6 +71,18 @@ def test_what_is_older_than_it_should_be_is_remembered_until_it_is_built(databas
     assert fifth.codes == {}
 
 
+def test_what_a_part_read_otherwise_is_new_to_the_next_full_build(database: Path) -> None:
+    """Else an edit that was built as a part, and taken back, stayed in the file."""
+    read = {"raw/daily": "1", "models/a.sql": "2", "seeds/b.csv": "3"}
+    first = state.after("r1", {}, None, database, full=True, inputs=read)
+    assert first is not None
+    assert first.inputs == read
+    edited = {"raw/daily": "1", "models/a.sql": "4", "models/new.sql": "5"}
+    part = state.after("r2", {}, first, database, full=False, inputs=edited)
+    assert part is not None
+    assert part.inputs == {"raw/daily": "1", "models/a.sql": "", "seeds/b.csv": ""}
+
+
 def test_a_subset_with_other_variables_leaves_no_record(
     database: Path,
 ) -> None:

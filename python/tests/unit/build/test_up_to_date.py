@@ -101,6 +101,19 @@ def test_data_of_the_same_size_is_known_by_its_time(project: Path) -> None:
     assert up_to_date(ALL) is None
 
 
+def test_inputs_are_told_apart_by_name(project: Path) -> None:
+    """A build of what is new begins at what differs."""
+    before = inputs(ALL)
+    write(project / "data" / "raw" / "fills" / "year" / "new.parquet", "")
+    write(project / "data" / "raw" / "daily" / "a.parquet", "edited")
+    write(project / "models" / "a" / "b.txt", "edited")
+    (project / "seeds" / "a" / "b.txt").unlink()
+    changed = ["models/a/b.txt", "raw/daily", "raw/fills", "seeds/a/b.txt"]
+    assert build.differences(before, inputs(ALL)) == changed
+    with_variables = inputs(Request(variables="{as_of: 2024-01-31}"))
+    assert build.differences(inputs(ALL), with_variables) == ["variables"]
+
+
 def test_the_sample_counts_only_if_it_is_read(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,11 +145,15 @@ def test_only_a_green_build_of_everything_is_up_to_date(project: Path) -> None:
     assert up_to_date(ALL) is None
 
 
-def test_a_part_leaves_no_record_of_everything(project: Path) -> None:
+def test_a_part_that_was_built_from_the_same_leaves_nothing_to_build(project: Path) -> None:
     database = project / "data" / "build" / "duckbourse.duckdb"
     known = state.load(database)
     assert known is not None
-    assert known.inputs
-    after = state.after("r2", {}, known, database, full=False, inputs=known.inputs)
+    after = state.after("r2", {}, known, database, full=False, inputs=inputs(ALL))
     assert after is not None
-    assert after.inputs == ""
+    state.save(database, after)
+    assert up_to_date(ALL) == after
+    # but not if something that follows from it was left out, or is red
+    for part in ({"outdated": ("model.a",)}, {"unproven": ("test.b",)}):
+        state.save(database, replace(after, **part))  # type: ignore[arg-type]
+        assert up_to_date(ALL) is None

@@ -515,7 +515,7 @@ def test_the_exit_code_is_that_of_diff(files: tuple[Path, Path]) -> None:
         (
             ("{before}",),
             5,
-            "nothing is published",
+            "nothing has been published at {published}",
             "run `./bourse build`",
         ),
     ],
@@ -526,6 +526,7 @@ def test_what_cannot_be_compared(
     text = files[0].with_name("text.duckdb")
     text.write_text("text" * 1000)
     names = {"before": files[0], "after": files[1], "text": text}
+    names["published"] = files[0].with_name("duckbourse.duckdb")
     done = bourse(files[0].parent, "diff", *(word.format(**names) for word in words))
     assert (done.returncode, done.stderr) == (
         code,

@@ -291,7 +291,7 @@ def test_they_are_listed_newest_first(published: Path) -> None:
     done = bourse(published.parent, "publications")
     assert (done.returncode, done.stderr) == (
         5,
-        "error: nothing is published\n  remedy: run `./bourse build`\n",
+        f"error: nothing has been published at {published}\n  remedy: run `./bourse build`\n",
     )
     publish_evening(published, 1)
     publish_evening(published, 2)

@@ -13,8 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
+import duckbourse
 from duckbourse import state
 from duckbourse.errors import PublicationError
+from duckbourse.history import CURRENT, find
 from duckbourse.publish import publish
 from duckbourse.settings import settings
 from duckbourse.warehouse import open_published
@@ -158,13 +160,18 @@ def test_whoever_asks_during_the_first_build_is_asked_to_wait(
     """The remedy was to run the build that was running."""
     monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path))
     settings.cache_clear()
+    path = settings().published_database
     try:
-        with state.sole_owner(settings().build_database), pytest.raises(PublicationError) as asked:
-            open_published()
-        assert f"yet: process {os.getpid()} is building it" in str(asked.value)
-        assert "no build is running" in asked.value.remedy
-        with pytest.raises(PublicationError) as asked:
-            open_published()
-        assert asked.value.remedy == "run `./bourse build`"
+        for ask in (open_published, lambda: duckbourse.open(path), lambda: find([], CURRENT)):
+            with (
+                state.sole_owner(settings().build_database),
+                pytest.raises(PublicationError) as asked,
+            ):
+                ask()
+            assert f"yet: process {os.getpid()} is building it" in str(asked.value)
+            assert "no build is running" in asked.value.remedy
+            with pytest.raises(PublicationError) as asked:
+                ask()
+            assert asked.value.remedy == "run `./bourse build`"
     finally:
         settings.cache_clear()
