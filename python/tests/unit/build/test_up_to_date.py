@@ -101,7 +101,7 @@ def test_data_of_the_same_size_is_known_by_its_time(project: Path) -> None:
     assert up_to_date(ALL) is None
 
 
-def test_inputs_are_told_apart_by_name(project: Path) -> None:
+def test_inputs_differ_by_name(project: Path) -> None:
     """A build of what is new begins at what differs."""
     before = inputs(ALL)
     write(project / "data" / "raw" / "fills" / "year" / "new.parquet", "")

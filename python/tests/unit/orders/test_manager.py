@@ -849,7 +849,7 @@ def test_a_look_up_that_cannot_be_booked_halts(tmp_path: Path) -> None:
 
         harness.manager.set_state(TradingState.ACTIVE, "reconciled", "start")
         order = await harness.manager.place(request("a"))
-        harness.manager.accept_terms = unbooked  # type: ignore[method-assign]
+        harness.manager.accept_terms = unbooked  # type: ignore[assignment]
         harness.manager.look_up(order.request.order_id)
         await harness.manager.wait_idle()
         assert harness.book.state is TradingState.HALTED
