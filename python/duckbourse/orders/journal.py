@@ -416,22 +416,25 @@ def _write_archive(path: Path, found: Found) -> None:
 
 
 class FolderLock:
-    """A folder that this process has locked, with its name, until it is closed."""
+    """A folder that this process has made, if needed, and locked by its name, until it is closed."""
 
     def __init__(self, folder: Path) -> None:
         self._descriptors: list[int] = []
         try:
-            for path, flags in (
-                (lock_file(folder), os.O_RDWR | os.O_CREAT),
-                (folder, os.O_RDONLY | os.O_DIRECTORY),
-            ):
-                self._descriptors.append(disk.private(path, flags))
-                state.lock(self._descriptors[-1])
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock(lock_file(folder), os.O_RDWR | os.O_CREAT)
+            # not before: one that was moved under its loop has to find its place empty again
+            disk.private_folder(folder)
+            self._lock(folder, os.O_RDONLY | os.O_DIRECTORY)
             with suppress(OSError):  # the locks hold without the process id
                 os.pwrite(self._descriptors[0], str(os.getpid()).encode().ljust(10), 0)
         except BaseException:
             self.close()
             raise
+
+    def _lock(self, path: Path, flags: int) -> None:
+        self._descriptors.append(disk.private(path, flags))
+        state.lock(self._descriptors[-1])
 
     def __enter__(self) -> Self:
         return self
@@ -460,7 +463,6 @@ def lock_folder(folder: Path) -> FolderLock:
     """Lock a folder for this process until what is returned is closed, or raise JournalBusy."""
     state.refuse_unfinished(settings().data)
     try:
-        disk.private_folder(folder)
         return FolderLock(folder)
     except BlockingIOError as error:
         raise JournalBusy(

@@ -133,7 +133,6 @@ def create(
     """
     folder = _session_of(publication, broker, options)
     state.refuse_unfinished(settings().data)
-    disk.private_folder(folder.path)
     with nullcontext() if lock else lock_folder(folder.path):
         recorded = read_journal(folder.path)
         before = _book(folder, recorded)

@@ -13,7 +13,7 @@ import msgspec
 from duckbourse import clock
 from duckbourse.brokers.paper import FILE, FillRules, PaperBroker
 from duckbourse.brokers.zerodha.session import token_path
-from duckbourse.disk import private_folder, write_private
+from duckbourse.disk import write_private
 from duckbourse.errors import JournalBusy
 from duckbourse.orders.journal import FolderLock
 from duckbourse.settings import settings
@@ -48,7 +48,6 @@ def opened(
     """
     limits = publication.limits
     folder, tick_sizes = folder_of(limits.account), tick_sizes_of(publication)
-    private_folder(folder)
     try:
         lock = FolderLock(folder)
     except OSError as error:

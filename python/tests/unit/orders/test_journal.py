@@ -95,6 +95,7 @@ def test_a_folder_that_is_moved_or_removed_lets_no_second_process_in(
         shutil.rmtree(folder)
     with pytest.raises(JournalBusy, match=f"another process is trading .*process {os.getpid()}"):
         lock_folder(folder)
+    assert not folder.exists(), "its place is empty, so that it can be moved back"
     assert journal.holder(folder) == str(os.getpid())
     lock.close()
     assert journal.holder(folder) is None
