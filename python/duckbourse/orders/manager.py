@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -70,6 +70,8 @@ GRACE_SECONDS = 30.0
 # a look-up that the broker does not answer for so long halts the account; the next reconciliation
 # looks again
 LOOKUP_LIMIT_SECONDS = 60.0
+# how long a broker must not list an exit that it refused: lists lag, and a refusal may be wrong
+ABSENT_SECONDS = 5.0
 # the pause before the updates are followed again
 RECONNECT_SECONDS = 1.0
 # the pause after the broker refused a cancel
@@ -569,10 +571,20 @@ class Manager:
         self._in_background(self._unharmed(order_id, self._ask_whether_ended(order_id)))
 
     async def _ask_whether_ended(self, order_id: str) -> None:
-        """Ask until the broker answers; after DOUBT_SECONDS the exits go on without, and say so."""
+        """
+        Ask until the broker says what became of an exit, or does not list it for ABSENT_SECONDS.
+
+        Of a stop that would rest, one answer will do: the next comparison finds it before its
+        price. If the broker does not answer, exits go on without after DOUBT_SECONDS, and say so.
+        """
         attempt = 0
+        began = clock.elapsed_seconds()
+        rests = self.book.orders[order_id].request.order_type is OrderType.SL
+        absent_seconds = 0.0 if rests else ABSENT_SECONDS
         try:
-            while not await self.end_there(order_id):
+            while not (found := await self.end_there(order_id)):
+                if found is not None and clock.elapsed_seconds() - began >= absent_seconds:
+                    return
                 if not self.is_doubted(order_id):
                     reason = (
                         f"the broker does not say whether order {order_id}, which ended here, is"
@@ -581,7 +593,7 @@ class Manager:
                     self.downgrade(TradingState.HALTED, reason, "look-up")
                     return
                 pause = self._lookup_seconds[min(attempt, len(self._lookup_seconds) - 1)]
-                await asyncio.sleep(pause)
+                await asyncio.sleep(min(pause, 1.0))  # a position waits for it
                 attempt += 1
         finally:
             self.unbooked.end_doubt(order_id)
@@ -609,18 +621,18 @@ class Manager:
             and request.entry_id in (None, entered.order_id)
         ]
 
-    async def end_there(self, order_id: str) -> bool:
+    async def end_there(self, order_id: str) -> Sequence[OrderReport] | None:
         """
         Ask the broker about an order that has ended here, and cancel what is open of it.
 
-        Return whether it answered.
+        Return what it lists of the order, or None if it did not answer.
         """
         try:
             found = await self._asked(self.broker.find(order_id))
             trades = await self._asked(self.broker.trades()) if found else []
         except BrokerError as error:
             log.warning("look-up unclear", order_id=order_id, error=str(error))
-            return False
+            return None
         ids = {report.broker_order_id for report in found}
         for report in found:
             self.on_update(report)
@@ -638,7 +650,7 @@ class Manager:
             what = f"order {order_id} is {state} here, {report.state} at the broker"
             self.downgrade(TradingState.HALTED, what, "orders")
             await self.cancel_ended(report)
-        return True
+        return found
 
     async def cancel_ended(self, report: OrderReport) -> None:
         """Cancel what is open at the broker under an order that has ended here."""
