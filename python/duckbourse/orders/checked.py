@@ -4,7 +4,8 @@ The seam of a broker: whatever its adapter says is checked before it reaches the
 What the book could not apply, or the journal not hold, is refused as BrokerUnclear, in one line
 that names the field: an instant without a zone, a number that is not finite, a quantity that is not
 positive, an empty id, another type. Nothing of such an answer is used, since a broker that is wrong
-in one row is not believed in the others.
+in one row is not believed in the others. But a row that is a stranger's by its ids is left out: it
+may be of a kind that the account never has, such as shares without a price.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar
+
+import structlog
 
 from duckbourse.errors import BrokerUnclear
 from duckbourse.orders.broker import (
@@ -27,6 +30,8 @@ from duckbourse.orders.broker import (
 )
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.order import Fill, OrderType, Product, Request, Side
+
+log = structlog.get_logger()
 
 # larger ones are in no account, and the arithmetic of some would not end
 MOST_SHARES = 2**53
@@ -160,11 +165,18 @@ class CheckedBroker(Broker):
     """
     A broker of which the answers are checked.
 
-    `on_refused` receives what is refused, in a line, before BrokerUnclear is raised.
+    `on_refused` receives what is refused, in a line, before BrokerUnclear is raised. Of a row whose
+    ids can be read, `may_be_ours` says whether it may be of the account.
     """
 
-    def __init__(self, adapter: Broker, on_refused: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        adapter: Broker,
+        may_be_ours: Callable[[OrderReport | TradeReport], bool],
+        on_refused: Callable[[str], None],
+    ) -> None:
         self.adapter = adapter
+        self._may_be_ours = may_be_ours
         self._on_refused = on_refused
 
     @property
@@ -228,10 +240,24 @@ class CheckedBroker(Broker):
     def _all(self, asked: str, found: Iterable[Said], kind: type[Said]) -> Sequence[Said]:
         if not isinstance(found, list | tuple):
             self._refuse(f"{asked} is {found!r:.80}, and no list")
+        kept = []
         for each in found:
-            if problem := _problem(each, kind):
+            problem = _problem(each, kind)
+            if problem is None:
+                kept.append(each)
+            elif self._is_of_a_stranger(each):
+                log.warning("a row of a stranger cannot be read", asked=asked, problem=problem)
+            else:
                 self._refuse(f"{asked}{problem}")
-        return cast("Sequence[Said]", found)
+        return kept
+
+    def _is_of_a_stranger(self, row: Any) -> bool:
+        kind = type(row)
+        if kind not in (OrderReport, TradeReport) or _name(row.broker_order_id):
+            return False
+        if kind is OrderReport and RULES[OrderReport]["order_id"](row.order_id):
+            return False
+        return not self._may_be_ours(row)
 
     def _refuse(self, problem: str) -> NoReturn:
         said = f"the broker {self.name} says what cannot be booked: {problem}"

@@ -416,7 +416,7 @@ def _write_archive(path: Path, found: Found) -> None:
 
 
 class FolderLock:
-    """A folder that this process has made, if needed, and locked by its name, until it is closed."""
+    """A folder that this process has made, if need be, and locked, with its name, until closed."""
 
     def __init__(self, folder: Path) -> None:
         self._descriptors: list[int] = []

@@ -129,7 +129,9 @@ class Manager:
         self.journal = journal
         # whatever the adapter says is checked, and halts the account if it cannot be booked
         self.broker = CheckedBroker(
-            broker, lambda problem: self.set_state(TradingState.HALTED, problem, "orders")
+            broker,
+            self._may_be_ours,
+            lambda problem: self.downgrade(TradingState.HALTED, problem, "orders"),
         )
         self.bus = Bus()
         self.pace = Pace()
@@ -629,16 +631,15 @@ class Manager:
         """
         try:
             found = await self._asked(self.broker.find(order_id))
-            trades = await self._asked(self.broker.trades()) if found else []
         except BrokerError as error:
             log.warning("look-up unclear", order_id=order_id, error=str(error))
             return None
-        ids = {report.broker_order_id for report in found}
+        trades = await self._trades_of(found)
         for report in found:
             self.on_update(report)
         for trade in trades:
-            if trade.broker_order_id in ids:
-                self.on_update(trade)
+            self.on_update(trade)
+        ids = {report.broker_order_id for report in found}
         for broker_order_id, report in self.unbooked.open_there.items():
             if report.order_id == order_id or broker_order_id in ids:
                 self.unbooked.remove_open(broker_order_id)
@@ -926,7 +927,6 @@ class Manager:
             terms = self.book.terms()
             try:
                 found = await self._asked(self.broker.find(order_id))
-                trades = await self._asked(self.broker.trades()) if found else []
             except (BrokerUnclear, BrokerRejected) as error:
                 log.warning("look-up unclear", order_id=order_id, error=str(error))
                 if clock.elapsed_seconds() - began >= self._look_up_limit:
@@ -935,13 +935,12 @@ class Manager:
                     return
                 continue
             if found:
+                trades = await self._trades_of(found)
                 for report in found:
                     self._on_order_report(report)
                     self.accept_terms(report, terms)
-                ids = {report.broker_order_id for report in found}
                 for trade in trades:
-                    if trade.broker_order_id in ids:
-                        self.on_update(trade)
+                    self.on_update(trade)
                 # what was asked and did not arrive can be asked again
                 self.clear_pending(order_id)
                 return
@@ -1212,6 +1211,23 @@ class Manager:
         )
         if is_beyond and not self.broker.capabilities.is_simulated:
             self.unbooked.contradict(order_id)
+
+    def _may_be_ours(self, report: OrderReport | TradeReport) -> bool:
+        """Return whether a row may be of an order of this account, whatever else it says."""
+        is_tagged = isinstance(report, OrderReport) and (
+            report.order_id in self.book.orders or is_order_id(report.order_id or "")
+        )
+        return is_tagged or self.book.order_by_broker_id(report.broker_order_id) is not None
+
+    async def _trades_of(self, found: Sequence[OrderReport]) -> Sequence[TradeReport]:
+        """Return the trades of found orders; without an answer, the reports say what is filled."""
+        try:
+            trades = await self._asked(self.broker.trades()) if found else []
+        except BrokerError as error:
+            log.warning("the trades are not known", error=str(error))
+            return []
+        ids = {report.broker_order_id for report in found}
+        return [trade for trade in trades if trade.broker_order_id in ids]
 
     def _order_of(self, report: OrderReport) -> Order | None:
         order = self.book.order_by_broker_id(report.broker_order_id)

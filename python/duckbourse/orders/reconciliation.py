@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from duckbourse import clock
+from duckbourse.errors import BrokerError
 from duckbourse.orders import events
 from duckbourse.orders.book import Book, Key
 from duckbourse.orders.broker import Funds, Holding, OrderReport, TradeReport
@@ -149,7 +150,13 @@ class Reconciliation:
         broker, call = manager.broker, manager.call_broker
         terms = self.book.terms()
         reports = await call(broker.orders())
-        trades = await call(broker.trades())
+        try:
+            trades = await call(broker.trades())
+        except BrokerError:
+            # without the trades, the orders still say what is filled
+            for report in reports:
+                manager.on_update(report)
+            raise
         ended = self._of_earlier_sessions(trades)
         reports = [report for report in reports if report.broker_order_id not in ended]
         trades = [trade for trade in trades if trade.broker_order_id not in ended]
@@ -183,7 +190,10 @@ class Reconciliation:
             holdings += await call(broker.holdings())
         looked_up = frozenset(manager.looked_up)
         statement = Statement(reports, trades, holdings, await call(broker.funds()), looked_up)
-        manager.unbooked.compare(_missing(self.book, holdings), filled)
+        missing = _missing(self.book, holdings)
+        # on the side of the position: of one for sale, the broker has fewer to sell
+        lacking = {key for key, shares in missing.items() if shares * self.book.quantity(*key) > 0}
+        manager.unbooked.compare(missing, filled, lacking)
         manager.unbooked.note_open(
             {report.broker_order_id: report for _, report in _ended_here(self.book, reports)}
         )

@@ -7,7 +7,7 @@ confirmed for its time is over when it is read, whatever failed meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from duckbourse import clock
@@ -52,13 +52,16 @@ class Unbooked:
 
     # positions
 
-    def compare(self, missing: Mapping[Key, int], filled: Mapping[str, Key]) -> None:
+    def compare(
+        self, missing: Mapping[Key, int], filled: Mapping[str, Key], lacking: Set[Key] = frozenset()
+    ) -> None:
         """
         Take what a comparison found missing, and what it says of orders whose fills contradict.
 
-        `filled` are those orders as the broker was asked, with their symbols and products. They
-        are confirmed where it agrees with the book. What is missing is certain when it stays, or
-        where fills contradict: then it is certain at once.
+        `filled` are those orders as the broker was asked, with their symbols and products, and at
+        `lacking` it holds less than the book. Elsewhere they are confirmed: whoever closes what the
+        book has closes no more than is there. What is missing is certain when it stays, or where
+        fills contradict: then it is certain at once.
         """
         now, certain = clock.elapsed_seconds(), set(filled.values())
         found = {}
@@ -68,7 +71,7 @@ class Unbooked:
             found[key] = Missing(shares, now, stays or key in certain)
         self._missing = found
         for order_id, key in filled.items():
-            if (known := self._contradicted.pop(order_id, None)) and key in missing:
+            if (known := self._contradicted.pop(order_id, None)) and key in lacking:
                 self._contradicted[order_id] = known._replace(is_compared=True)
 
     def _seen(self, key: Key) -> Missing | None:

@@ -29,7 +29,7 @@ from duckbourse.orders.checked import RULES, CheckedBroker
 from duckbourse.orders.events import TradingState
 from duckbourse.orders.lifecycle import State
 from duckbourse.orders.manager import Manager
-from duckbourse.orders.order import Fill, OrderType, Product, Request, Side
+from duckbourse.orders.order import Fill, OrderType, Product, Request, Side, order_id_of
 from tests.support.factories import CAPITAL, NOW, fill, request
 from tests.support.venue import MemoryJournal
 
@@ -163,7 +163,7 @@ def asked(said: Any, ask: Callable[[Broker], Awaitable[Any]]) -> tuple[Any, list
     refused: list[str] = []
 
     async def whole() -> Any:
-        return await ask(CheckedBroker(Saying(said), refused.append))
+        return await ask(CheckedBroker(Saying(said), lambda _: True, refused.append))
 
     try:
         return asyncio.run(whole()), refused
@@ -220,16 +220,41 @@ def test_a_placed_order_has_an_id(said: Any) -> None:
     assert asked("1", lambda broker: broker.place(request())) == ("1", [])
 
 
+def manager_of(journal: Any, broker: Broker) -> Manager:
+    return Manager(Book(CAPITAL), journal, broker, check=lambda *_: None)
+
+
 def test_it_halts_the_account_and_nothing_is_journaled_of_it() -> None:
     async def whole() -> None:
         journal = MemoryJournal()
-        bad = replace(GOOD[TradeReport], fill=fill(10, "100", filled_at=NAIVE))
-        manager = Manager(Book(CAPITAL), journal, Saying([bad]), check=lambda *_: None)  # type: ignore[arg-type]
+        bad = replace(GOOD[OrderReport], order_id=order_id_of("a", NOW.date(), "x"), at=NAIVE)
+        manager = manager_of(journal, Saying([bad]))
         with pytest.raises(BrokerUnclear):
-            await manager.call_broker(manager.broker.trades())
+            await manager.call_broker(manager.broker.orders())
         assert manager.book.state is TradingState.HALTED
-        assert "fill.filled_at" in manager.book.state_reason
+        assert "orders.at" in manager.book.state_reason
         assert [type(event).__name__ for event in journal.events] == ["TradingStateChanged"]
+
+    with clock.driven_by(lambda: NOW):
+        asyncio.run(whole())
+
+
+@pytest.mark.parametrize("kind", [OrderReport, TradeReport])
+def test_a_row_of_a_stranger_hides_none_of_ours(kind: type) -> None:
+    """Shares without a price, which somebody was given, kept an exit unknown for good."""
+    bad: Any = replace(GOOD[OrderReport], order_id="gift", quantity=0)
+    if kind is TradeReport:
+        bad = replace(GOOD[TradeReport], fill=fill(10, "0"))
+
+    async def whole() -> None:
+        said = Saying([bad, GOOD[kind]])
+        manager = manager_of(MemoryJournal(), said)
+        for ask in ASKED[kind]:
+            if ask is not first_update:
+                assert await ask(manager.broker) == [GOOD[kind]]
+        said.said = [replace(bad, broker_order_id="")]
+        with pytest.raises(BrokerUnclear):
+            await ASKED[kind][0](manager.broker)
 
     with clock.driven_by(lambda: NOW):
         asyncio.run(whole())
@@ -246,7 +271,7 @@ def test_the_paper_broker_passes_the_seam(tmp_path: Any) -> None:
     paper = PaperBroker(tmp_path, {"A": Decimal("0.01")}, CAPITAL, FillRules())
 
     async def whole() -> None:
-        broker = CheckedBroker(paper, pytest.fail)
+        broker = CheckedBroker(paper, lambda _: True, pytest.fail)
         await broker.place(request(order_type=OrderType.LIMIT, limit_price=Decimal(90)))
         assert len(await broker.orders()) == 1
         assert await broker.funds() is not None

@@ -172,6 +172,36 @@ def test_a_doubt_outlasts_a_look_up_that_fails(
     assert book.state is TradingState.HALTED
 
 
+def test_a_refused_exit_that_is_not_listed_yet_is_asked_about_again(tmp_path: Path) -> None:
+    """A list that lagged by seconds answered that there was none, and four orders sold the same."""
+
+    class Lagging(There):
+        async def find(self, order_id: str) -> Sequence[OrderReport]:
+            await asyncio.sleep(0.5)
+            self.asked_count += 1
+            return [] if self.asked_count <= 3 else await Venue.find(self, order_id)
+
+    There.most_open = 0
+    day = Unresting(tmp_path / "day")
+    day.venue_class = Lagging
+    book = traded(day, [*quiet(2), *quiet(3, 96)[115:], *quiet(5, 97)[175:]])
+    assert There.most_open <= 1
+    assert day.held() == 0 and book.open_positions() == []
+
+
+def test_fills_beyond_what_was_ordered_are_confirmed_where_the_broker_holds_as_much() -> None:
+    """Of twice the shares, half stayed open, since somebody had five more of them."""
+
+    def run(unbooked: Unbooked, _: Callable[[float], None]) -> None:
+        for lacking, is_confirmed in (({KEY}, False), (set(), True)):
+            unbooked.contradict("one")
+            unbooked.compare({KEY: -5}, {"one": KEY}, lacking)
+            assert unbooked.is_contradicted("one") is not is_confirmed
+
+    with clock.driven_by(lambda: at(9, 45)):
+        counted(run)
+
+
 def test_a_doubt_without_an_answer_ends_and_is_reported(tmp_path: Path) -> None:
     class Never(There):
         failures = float("inf")
