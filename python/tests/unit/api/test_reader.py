@@ -452,7 +452,7 @@ def test_no_query_of_others_takes_more_than_it_may(narrow: Served, query: str) -
     assert problem["remedy"] == "ask for less"
     after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     # in kilobytes: 100 MB for two, what is outside of it, and Python with its packages
-    assert before <= after < 800_000
+    assert after <= max(before, 800_000)
 
 
 def test_a_process_of_others_has_no_secret_and_is_replaced_when_it_ends(
