@@ -275,7 +275,7 @@ export async function overviewPage(app) {
                             tip: 'Rows of backtests.trades, of all runs',
                         },
                         {
-                            label: 'Runs with a gain',
+                            label: 'Runs with a significant gain',
                             value: `${o.runs.gain_count} of ${o.runs.run_count}`,
                             small: 'after costs',
                             href: '#/backtest',
