@@ -570,7 +570,7 @@ class Manager:
             return
 
         self.unbooked.doubt(order_id)
-        self._in_background(self._unharmed(order_id, self._ask_whether_ended(order_id)))
+        self._in_background(self._unharmed(order_id, self._ask_whether_ended))
 
     async def _ask_whether_ended(self, order_id: str) -> None:
         """
@@ -891,10 +891,10 @@ class Manager:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _unharmed(self, order_id: str, work: Awaitable[None]) -> None:
+    async def _unharmed(self, order_id: str, work: Callable[[str], Awaitable[None]]) -> None:
         """Halt if work in the background fails: nobody else would know."""
         try:
-            await work
+            await work(order_id)
         except BaseException as error:  # whatever it is, others wait for all of this
             raise_interruption(error)
             log.exception("a look-up failed", order_id=order_id)
@@ -903,7 +903,7 @@ class Manager:
 
     def look_up(self, order_id: str) -> None:
         """Find out at the broker what became of an order; `wait_idle` waits for the answer."""
-        self._in_background(self._unharmed(order_id, self._look_up(order_id)))
+        self._in_background(self._unharmed(order_id, self._look_up))
 
     async def _look_up(self, order_id: str) -> None:
         if order_id in self._looked_up:
